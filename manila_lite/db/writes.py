@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A write as data, so that writes of many operations can share one transaction and one round trip."""
+"""A write as data, so that writes of many operations can share a transaction and a round trip."""
 
 from __future__ import annotations
 
