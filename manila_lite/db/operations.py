@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of lite_operations: what the engine reads and writes, as SQL.
+
+Every write of an operation that somebody owns is guarded by its owner and fence; see
+``lock_owned`` and ``UPDATE_OWNED``. The functions take a connection inside a transaction that
+the caller opened and never commit.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from manila_lite.db.models.lite import operations
+
+QUEUED = "queued"
+RUNNING = "running"
+WAITING = "waiting"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+CANCELLED = "cancelled"
+DEAD = "dead"
+LIVE_STATES = (QUEUED, RUNNING, WAITING)
+FINAL_STATES = (SUCCEEDED, FAILED, CANCELLED, DEAD)
+
+CANCEL = "cancel"
+RETRY = "retry"
+
+_o = operations.c
+_INSERT = operations.insert()
+
+_SEEN = sa.select(_o.message_id, _o.uuid, _o.id).where(
+    _o.host == sa.bindparam("host"),
+    _o.message_id.in_(sa.bindparam("message_ids", expanding=True)),
+)
+_OPEN_LANES = (
+    sa.select(_o.lane)
+    .where(
+        _o.host == sa.bindparam("host"),
+        _o.lane.in_(sa.bindparam("lanes", expanding=True)),
+        _o.finished == 0,
+    )
+    .distinct()
+)
+
+_older = operations.alias("older")
+_IS_HEAD = ~sa.exists().where(
+    _older.c.host == _o.host,
+    _older.c.lane == _o.lane,
+    _older.c.finished == 0,
+    _older.c.id < _o.id,
+)
+_CLAIMABLE = (
+    sa.select(operations)
+    .where(
+        _o.host == sa.bindparam("host"),
+        _o.state == QUEUED,
+        _o.blocked == 0,
+        sa.or_(_o.next_run_at.is_(None), _o.next_run_at <= sa.bindparam("now")),
+        _IS_HEAD,
+    )
+    .order_by(_o.id)
+    .limit(sa.bindparam("most"))
+    .with_for_update(of=operations, skip_locked=True)
+)
+_CLAIM = (
+    operations.update()
+    .where(_o.id == sa.bindparam("b_id"), _o.state == QUEUED, _o.fence == sa.bindparam("b_fence"))
+    .values(
+        state=RUNNING,
+        owner=sa.bindparam("b_owner"),
+        fence=_o.fence + 1,
+        active_key=_o.lane,
+        dispatches=_o.dispatches + 1,
+        next_run_at=None,
+        started_at=sa.func.coalesce(_o.started_at, sa.bindparam("b_now")),
+        updated_at=sa.bindparam("b_now"),
+    )
+)
+
+_LOCK_OWNED = (
+    sa.select(_o.id, _o.owner, _o.fence, _o.revision)
+    .where(_o.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_o.id)
+    .with_for_update()
+)
+_GUARD = (
+    _o.id == sa.bindparam("b_id"),
+    _o.owner == sa.bindparam("b_owner"),
+    _o.fence == sa.bindparam("b_fence"),
+    _o.revision == sa.bindparam("b_revision"),
+    _o.finished == 0,
+)
+UPDATE_OWNED = (
+    operations.update()
+    .where(*_GUARD)
+    .values(
+        state=sa.bindparam("b_state"),
+        steps=sa.bindparam("b_steps"),
+        progress=sa.bindparam("b_progress"),
+        next_run_at=sa.bindparam("b_next_run_at"),
+        dispatches=sa.bindparam("b_dispatches"),
+        revision=_o.revision + 1,
+        updated_at=sa.bindparam("b_now"),
+    )
+)
+FINISH_OWNED = (
+    operations.update()
+    .where(*_GUARD)
+    .values(
+        state=sa.bindparam("b_state"),
+        steps=sa.bindparam("b_steps"),
+        progress=sa.bindparam("b_progress"),
+        error=sa.bindparam("b_error"),
+        result=sa.bindparam("b_result"),
+        finished=1,
+        active_key=None,
+        next_run_at=None,
+        request=None,
+        revision=_o.revision + 1,
+        updated_at=sa.bindparam("b_now"),
+        finished_at=sa.bindparam("b_now"),
+    )
+)
+RELEASE_OWNED = (
+    operations.update()
+    .where(*_GUARD)
+    .values(
+        state=QUEUED,
+        owner=None,
+        steps=sa.bindparam("b_steps"),
+        progress=sa.bindparam("b_progress"),
+        next_run_at=sa.bindparam("b_next_run_at"),
+        dispatches=sa.bindparam("b_dispatches"),
+        revision=_o.revision + 1,
+        updated_at=sa.bindparam("b_now"),
+    )
+)
+
+_NEXT_IN_LANES = (
+    sa.select(sa.func.min(_o.id))
+    .where(
+        _o.host == sa.bindparam("host"),
+        _o.lane.in_(sa.bindparam("lanes", expanding=True)),
+        _o.finished == 0,
+    )
+    .group_by(_o.lane)
+)
+_UNBLOCK = (
+    operations.update()
+    .where(_o.id.in_(sa.bindparam("ids", expanding=True)), _o.blocked == 1)
+    .values(blocked=0)
+)
+_WRONGLY_BLOCKED = (
+    sa.select(_o.id)
+    .where(_o.host == sa.bindparam("host"), _o.state == QUEUED, _o.blocked == 1, _IS_HEAD)
+    .limit(1000)
+)
+
+
+def seen(
+    connection: Connection, host: str, message_ids: Sequence[str]
+) -> dict[str, tuple[str, int]]:
+    """Return {message id: (operation uuid, operation id)} of those recorded before."""
+    rows = connection.execute(_SEEN, {"host": host, "message_ids": list(message_ids)})
+    return {message_id: (uuid, key) for message_id, uuid, key in rows}
+
+
+def open_lanes(connection: Connection, host: str, lanes: Iterable[str]) -> set[str]:
+    """Return those lanes of the host that have an unfinished operation."""
+    return set(connection.execute(_OPEN_LANES, {"host": host, "lanes": list(set(lanes))}).scalars())
+
+
+def insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert new operations in the order given; their ids grow in that order."""
+    connection.execute(_INSERT, list(rows))
+
+
+def claim(
+    connection: Connection, host: str, owner: str, now: datetime.datetime, most: int
+) -> list[dict[str, Any]]:
+    """Take up to `most` lane heads for the owner, oldest first; return their rows as claimed.
+
+    Rows that another worker is claiming at this moment are passed over, not waited for.
+    """
+    rows = connection.execute(_CLAIMABLE, {"host": host, "now": now, "most": most})
+    claimed = [dict(row) for row in rows.mappings()]
+    if not claimed:
+        return []
+    connection.execute(
+        _CLAIM,
+        [
+            {"b_id": row["id"], "b_fence": row["fence"], "b_owner": owner, "b_now": now}
+            for row in claimed
+        ],
+    )
+    for row in claimed:
+        row.update(
+            state=RUNNING,
+            owner=owner,
+            fence=row["fence"] + 1,
+            active_key=row["lane"],
+            dispatches=row["dispatches"] + 1,
+        )
+    return claimed
+
+
+def lock_owned(
+    connection: Connection, ids: Sequence[int]
+) -> dict[int, tuple[str | None, int, int]]:
+    """Lock the rows until the transaction ends; return {id: (owner, fence, revision)}."""
+    rows = connection.execute(_LOCK_OWNED, {"ids": list(ids)})
+    return {key: (owner, fence, revision) for key, owner, fence, revision in rows}
+
+
+def unblock_next(connection: Connection, host: str, lanes: Iterable[str]) -> int:
+    """Let the oldest unfinished operation of each lane be claimed; return how many there were."""
+    heads = connection.execute(_NEXT_IN_LANES, {"host": host, "lanes": list(set(lanes))})
+    ids = [key for key in heads.scalars() if key is not None]
+    if ids:
+        connection.execute(_UNBLOCK, {"ids": ids})
+    return len(ids)
+
+
+def unblock_wrongly_blocked(connection: Connection, host: str) -> int:
+    """Mend blocked hints that a race between two workers left behind; return how many."""
+    ids = list(connection.execute(_WRONGLY_BLOCKED, {"host": host}).scalars())
+    if ids:
+        connection.execute(_UNBLOCK, {"ids": ids})
+    return len(ids)
+
+
+def load_owned(
+    connection: Connection, operation_id: int, owner: str, fence: int
+) -> dict[str, Any] | None:
+    """Return the row if the owner still holds it under that fence and it is unfinished."""
+    row = connection.execute(
+        sa.select(operations).where(
+            _o.id == operation_id, _o.owner == owner, _o.fence == fence, _o.finished == 0
+        )
+    ).mappings()
+    found = row.first()
+    return dict(found) if found else None
+
+
+def requests_for(connection: Connection, owner: str) -> list[tuple[int, str]]:
+    """Return (id, request) of the owner's unfinished operations that somebody asked about."""
+    rows = connection.execute(
+        sa.select(_o.id, _o.request).where(
+            _o.request.is_not(None), _o.owner == owner, _o.finished == 0
+        )
+    )
+    return [(key, request) for key, request in rows]
+
+
+def release_all(connection: Connection, owner: str, keep: Sequence[int] = ()) -> int:
+    """Put the owner's unfinished operations back into the queue, except those in `keep`."""
+    statement = (
+        operations.update()
+        .where(_o.owner == owner, _o.finished == 0)
+        .values(state=QUEUED, owner=None, revision=_o.revision + 1)
+    )
+    if keep:
+        statement = statement.where(_o.id.not_in(list(keep)))
+    return int(connection.execute(statement).rowcount)
+
+
+def purge(connection: Connection, before: datetime.datetime, most: int) -> int:
+    """Delete up to `most` operations that succeeded or were cancelled before that time.
+
+    Failed and dead ones stay for an operator to see and retry.
+    """
+    ids = list(
+        connection.execute(
+            sa.select(_o.id)
+            .where(
+                _o.finished_at < before,
+                _o.state.in_((SUCCEEDED, CANCELLED)),
+            )
+            .limit(most)
+        ).scalars()
+    )
+    if ids:
+        connection.execute(operations.delete().where(_o.id.in_(ids)))
+    return len(ids)

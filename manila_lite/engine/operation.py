@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operation as a flow sees it: steps, waits, progress and the end."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oslo_serialization import jsonutils
+from oslo_utils import strutils
+
+from manila_lite import exception
+from manila_lite.clock import Clock
+from manila_lite.context import RequestContext
+from manila_lite.db import operations as rows
+from manila_lite.db.writes import Write
+from manila_lite.engine import commits, crashpoints, outcomes, retry
+from manila_lite.engine.commits import Bundle, GroupCommitter
+from manila_lite.engine.outcomes import Pending, Schedule, Suspended, Waiter
+from manila_lite.engine.retry import RetryPolicy
+from manila_lite.engine.settings import ERROR, EngineSettings
+
+BEGUN = "begun"
+DONE = "done"
+AGAIN_LATER = "again"
+WAITING = "waiting"
+FAILED = "failed"
+
+_MAX_PROGRESS = 255
+
+
+def to_json(value: Any) -> str:
+    """Encode what a driver returned; rows, dates and tuples become plain JSON."""
+    return json.dumps(value, default=jsonutils.to_primitive, separators=(",", ":"))
+
+
+def describe(error: BaseException) -> str:
+    """Return the error for people, without passwords and of bounded length."""
+    text = str(error) or type(error).__name__
+    return str(strutils.mask_password(text))[:4000]
+
+
+class Operation:
+    """One dispatch of an operation.
+
+    Lives from the claim, or from a resumption, until the flow returns, waits or fails. Not
+    shared between threads, but for `cancel_requested` and `draining`, which only ever turn true.
+    """
+
+    def __init__(
+        self,
+        row: dict[str, Any],
+        *,
+        committer: GroupCommitter,
+        clock: Clock,
+        settings: EngineSettings,
+        env: Any = None,
+        answers: dict[str, Any] | None = None,
+    ) -> None:
+        self.id: int = row["id"]
+        self.uuid: str = row["uuid"]
+        self.host: str = row["host"]
+        self.lane: str = row["lane"]
+        self.method: str = row["method"]
+        self.version: str = row["version"]
+        self.arguments: dict[str, Any] = json.loads(row["arguments"])
+        self.request_id: str | None = row["request_id"]
+        self.resource_type: str | None = row["resource_type"]
+        self.resource_id: str | None = row["resource_id"]
+        self.env = env
+        self.clock = clock
+        self.dispatches: int = row["dispatches"]
+        self.cancel_requested: bool = row["request"] == rows.CANCEL
+        self.draining = False
+        self.finished = False
+        self._context = row["context"]
+        self._owner: str = row["owner"]
+        self.fence: int = row["fence"]
+        self.revision: int = row["revision"]
+        self._steps: dict[str, dict[str, Any]] = json.loads(row["steps"])
+        self._progress: str | None = row["progress"]
+        self._committer = committer
+        self._settings = settings
+        self._answers = answers or {}
+        self._cleaning_up = False
+
+    @property
+    def context(self) -> RequestContext:
+        """The request context of the cast, without tokens."""
+        if isinstance(self._context, str):
+            self._context = RequestContext.from_journal(json.loads(self._context))
+        return self._context
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        probe: Callable[[], Any] | None = None,
+        retry: RetryPolicy | str | None = None,  # noqa: F811
+        **kwargs: Any,
+    ) -> Any:
+        """Run function(*args, **kwargs) at least once and record its result.
+
+        The intent is in the database before the function runs. A step that is recorded is never
+        run again: its result comes back as it was recorded, that is as plain JSON. When the
+        worker died or the driver timed out in between, `probe` is asked first: it returns
+        Done(result), AGAIN, or raises. Without a probe interrupted_operation_policy decides.
+
+        retry: a policy or the name of one; without it an error ends the flow.
+        Raises whatever the function raised when it is not tried again.
+        """
+        record = self._steps.get(name)
+        if record is not None and record["state"] == DONE:
+            return record.get("result")
+        self._check()
+        try:
+            if record is not None and record["state"] == BEGUN:
+                verdict = self._resolve(name, probe)
+                if isinstance(verdict, outcomes.Done):
+                    return self._record(name, verdict.result)
+            self._begin(name)
+            crashpoints.reach("effect.before")
+            result = function(*args, **kwargs)
+            crashpoints.reach("effect.after")
+        except Exception as error:
+            self._fail_step(name, error, self._policy(retry))
+            raise
+        return self._record(name, result)
+
+    def record(self, name: str, writes: Sequence[Write]) -> None:
+        """Make database writes a step of their own: exactly once, with the operation's row."""
+        record = self._steps.get(name)
+        if record is not None and record["state"] == DONE:
+            return
+        self._check()
+        self._steps[name] = {"state": DONE}
+        self._save(commits.INTENT, rows.RUNNING, writes=writes)
+
+    def wait(
+        self,
+        name: str,
+        probe: Callable[[], Any],
+        *,
+        schedule: Schedule = outcomes.DEFAULT_SCHEDULE,
+        deadline: float | None = None,
+    ) -> Any:
+        """Return what the probe returns once that is not Pending; hold no thread until then.
+
+        deadline: seconds since the wait began, over restarts too, after which WaitTimedOut is
+        raised. A probe's error ends the wait when it is final, else the wait goes on.
+        """
+        record = self._steps.get(name)
+        if record is not None and record["state"] == DONE:
+            return record.get("result")
+        self._check()
+        if name in self._answers:
+            return self._record(name, _answer(self._answers.pop(name)))
+        record = self._steps.setdefault(name, {"state": WAITING, "began": self._now_text()})
+        answer = ask(probe)
+        if not isinstance(answer, Pending):
+            return self._record(name, answer)
+        elapsed = self._since(record["began"])
+        if deadline is not None and elapsed >= deadline:
+            raise outcomes.WaitTimedOut(step=name, seconds=deadline)
+        if answer.progress is not None:
+            self.progress(answer.progress)
+        waiter = Waiter(name, probe, schedule, deadline, self.clock.monotonic() - elapsed)
+        raise Suspended(schedule.delay(elapsed), waiter)
+
+    def progress(self, text: str) -> None:
+        """Tell people how far it is; written with the next write of the operation."""
+        self._progress = text[:_MAX_PROGRESS]
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def finish(self, *writes: Write | Sequence[Write], result: Any = None) -> None:
+        """End well: the outcome and the resource's new values in one transaction."""
+        if self.finished:
+            raise RuntimeError(f"operation {self.uuid} is finished twice")
+        self._finish(rows.SUCCEEDED, _flat(writes), result=result)
+
+    def fail(
+        self, error: BaseException, writes: Sequence[Write] = (), state: str = rows.FAILED
+    ) -> None:
+        """End badly, with what the resource shall show; state is failed, cancelled or dead."""
+        self._finish(state, writes, error=describe(error))
+
+    def release(self) -> None:
+        """Go back to the queue as if never started; steps that are recorded stay recorded."""
+        self._save(
+            commits.RELEASE,
+            rows.QUEUED,
+            statement=rows.RELEASE_OWNED,
+            dispatches=max(self.dispatches - 1, 0),
+        )
+
+    def suspend(self, delay: float) -> None:
+        """Record that the flow goes on in `delay` seconds."""
+        moment = self.clock.now() + datetime.timedelta(seconds=delay)
+        self._save(commits.WAIT, rows.WAITING, next_run_at=moment)
+
+    def begin_clean_up(self) -> None:
+        """From here on steps run although a cancel was asked for."""
+        self._cleaning_up = True
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self.draining:
+            raise outcomes.Drained()
+        if self.cancel_requested and not self._cleaning_up:
+            raise outcomes.Cancelled()
+
+    def _resolve(self, name: str, probe: Callable[[], Any] | None) -> Any:
+        if probe is not None:
+            return probe()
+        if self._settings.interrupted_operation_policy == ERROR:
+            raise outcomes.StepInterrupted(step=name)
+        return outcomes.AGAIN
+
+    def _begin(self, name: str) -> None:
+        record = self._steps.setdefault(name, {"began": self._now_text(), "attempts": 0})
+        record["state"] = BEGUN
+        record["attempts"] = record.get("attempts", 0) + 1
+        self._save(commits.INTENT, rows.RUNNING)
+
+    def _record(self, name: str, result: Any) -> Any:
+        # Not written here: the next write of the operation carries it. Until then a crash
+        # leaves the step in doubt, which is the truth.
+        encoded = None if result is None else json.loads(to_json(result))
+        record = self._steps.setdefault(name, {})
+        record.update(state=DONE)
+        record.pop("error", None)
+        if encoded is not None:
+            record["result"] = encoded
+        self.dispatches = min(self.dispatches, 1)
+        return encoded
+
+    def _fail_step(self, name: str, error: Exception, policy: RetryPolicy) -> None:
+        """Suspend the flow if the step is to be tried again; else note the failure and return."""
+        record = self._steps.setdefault(name, {"began": self._now_text(), "attempts": 1})
+        record["error"] = describe(error)
+        delay = policy.delay(max(record["attempts"], 1), self._since(record["began"]), error)
+        if delay is None:
+            record["state"] = FAILED
+            return
+        in_doubt = exception.classify(error) is exception.ErrorKind.IN_DOUBT
+        record["state"] = BEGUN if in_doubt else AGAIN_LATER
+        raise Suspended(delay) from error
+
+    def _policy(self, named: RetryPolicy | str | None) -> RetryPolicy:
+        if isinstance(named, RetryPolicy):
+            return named
+        name = named or retry.NEVER.name
+        return self._settings.retry_policies.get(name) or retry.BUILT_IN[name]
+
+    def _finish(
+        self,
+        state: str,
+        writes: Sequence[Write],
+        *,
+        error: str | None = None,
+        result: Any = None,
+    ) -> None:
+        self._save(
+            commits.FINISH,
+            state,
+            statement=rows.FINISH_OWNED,
+            writes=writes,
+            lane=self.lane,
+            error=error,
+            result=None if result is None else to_json(result),
+        )
+        self.finished = True
+
+    def _save(
+        self,
+        kind: str,
+        state: str,
+        *,
+        statement: Any = rows.UPDATE_OWNED,
+        writes: Sequence[Write] = (),
+        lane: str | None = None,
+        **values: Any,
+    ) -> None:
+        parameters = {
+            "b_state": state,
+            "b_steps": to_json(self._steps),
+            "b_progress": self._progress,
+            "b_now": self.clock.now(),
+        }
+        if kind == commits.FINISH:
+            parameters.update(b_error=values["error"], b_result=values["result"])
+        else:
+            parameters.update(
+                b_next_run_at=values.get("next_run_at"),
+                b_dispatches=values.get("dispatches", self.dispatches),
+            )
+        self._committer.commit(
+            Bundle(
+                kind,
+                self.id,
+                self._owner,
+                self.fence,
+                self.revision,
+                statement,
+                parameters,
+                writes,
+                lane,
+            )
+        )
+        self.revision += 1
+
+    def _now_text(self) -> str:
+        return self.clock.now().isoformat()
+
+    def _since(self, moment: str) -> float:
+        began = datetime.datetime.fromisoformat(moment)
+        return max((self.clock.now() - began).total_seconds(), 0.0)
+
+
+def ask(probe: Callable[[], Any]) -> Any:
+    """Ask a wait's probe; an error that may pass counts as not yet."""
+    try:
+        return probe()
+    except Exception as error:
+        if exception.classify(error) is exception.ErrorKind.FINAL:
+            raise
+        return Pending()
+
+
+def _answer(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        raise value
+    return value
+
+
+def _flat(writes: Sequence[Write | Sequence[Write]]) -> list[Write]:
+    flat: list[Write] = []
+    for item in writes:
+        if isinstance(item, Write):
+            flat.append(item)
+        else:
+            flat.extend(item)
+    return flat
