@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of the reference that are written from the code each time the documentation is built.
+
+Each function returns reStructuredText; ``setup`` writes it to reference/generated/<name>.rst, where
+the pages of the reference include it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from manila_lite.cmd.main import main as command_line
+from manila_lite.db import operations
+from manila_lite.engine.registry import registry
+from manila_lite.engine.retry import BUILT_IN
+from manila_lite.exception import kinds
+
+STATES = {
+    operations.QUEUED: "Recorded. It starts when it heads its lane and a thread is free, or when "
+    "its next try is due.",
+    operations.RUNNING: "A worker has claimed it and its flow is under way.",
+    operations.WAITING: "A probe will be asked again, or a step tried again, at a time that is "
+    "written down. It holds its lane and no thread.",
+    operations.SUCCEEDED: "Done; the resource's new status was written in the same transaction.",
+    operations.FAILED: "Over, with an error that is kept with it.",
+    operations.CANCELLED: "Ended by a request, after its clean-up.",
+    operations.DEAD: "Parked: started too often without completing a step.",
+}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str) -> str:
+    """A list-table; rows of text that may hold inline markup."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in [header, *rows]:
+        for number, cell in enumerate(row):
+            lines.append(f"   {'-' if number else '* -'} {cell}".replace("   - ", "     - ", 1))
+    return "\n".join(lines) + "\n"
+
+
+def code(text: object) -> str:
+    return f"``{text}``"
+
+
+def heading(text: str, underline: str = "-") -> str:
+    return f"{text}\n{underline * len(text)}\n\n"
+
+
+def operation_states() -> str:
+    known = {*operations.LIVE_STATES, *operations.FINAL_STATES}
+    if set(STATES) != known:
+        raise RuntimeError(f"operation states without a description: {known ^ set(STATES)}")
+    rows = [
+        (code(state), "yes" if state in operations.FINAL_STATES else "no", text)
+        for state, text in STATES.items()
+    ]
+    return table(("State", "Final", "Meaning"), rows, "20 10 70")
+
+
+def rpc_methods() -> str:
+    from manila_lite.share import flows  # noqa: F401 - importing it registers the flows
+
+    offered = [flow for flow in registry.flows.values() if not flow.internal]
+    rows = [
+        (
+            code(flow.name),
+            flow.version,
+            flow.kind,
+            ", ".join(map(code, flow.parameters)) or "none",
+            code(flow.lane),
+        )
+        for flow in sorted(offered, key=lambda flow: flow.name)
+    ]
+    header = ("Method", "Since", "Kind", "Arguments", "Lane")
+    return table(header, rows, "25 8 8 39 20")
+
+
+def error_kinds() -> str:
+    text = ""
+    for kind in kinds.ErrorKind:
+        names = sorted(name for name, found in kinds.KIND_BY_NAME.items() if found is kind)
+        text += heading(kind.value.replace("_", " ").capitalize())
+        text += (kind.__doc__ or "").strip() and ""
+        text += ", ".join(map(code, names)) + "\n\n"
+    return text
+
+
+def error_numbers() -> str:
+    import errno
+
+    def name(number: int) -> str:
+        return errno.errorcode[number]
+
+    rows = []
+    for kind in kinds.ErrorKind:
+        numbers = [n for n, found in kinds.KIND_BY_ERRNO.items() if found is kind]
+        statuses = [str(n) for n, found in kinds.KIND_BY_HTTP_STATUS.items() if found is kind]
+        shown = ", ".join(code(name(n)) for n in sorted(numbers, key=name))
+        rows.append((kind.value.replace("_", " "), shown, ", ".join(statuses) or "all others"))
+    return table(("Kind", "Numbers of an OSError", "HTTP statuses"), rows, "15 65 20")
+
+
+def retry_policies() -> str:
+    def describe(part: Any) -> str:
+        values = ", ".join(
+            f"{key}={value:g}" if isinstance(value, int | float) else f"{key}={value}"
+            for key, value in sorted(vars(part).items())
+            if isinstance(value, int | float) and value < 1e6
+        )
+        nested = vars(part).get("wait_funcs") or vars(part).get("stops")
+        if nested:
+            return "; ".join(describe(each) for each in nested)
+        return f"{type(part).__name__}({values})"
+
+    rows = [
+        (code(policy.name), code(describe(policy.wait)), code(describe(policy.stop)))
+        for policy in BUILT_IN.values()
+    ]
+    return table(("Policy", "Waits", "Stops"), rows, "15 45 40")
+
+
+def command_tree() -> str:
+    return "\n".join(_command(command_line, ["manila-lite"]))
+
+
+def _command(command: click.Command, path: list[str]) -> list[str]:
+    context = click.Context(command, info_name=" ".join(path))
+    lines = [heading(" ".join(path)), "::", ""]
+    lines += [f"   {line}".rstrip() for line in command.get_help(context).splitlines()]
+    lines.append("")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                lines += _command(child, [*path, name])
+    return lines
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "operation-states": operation_states,
+    "rpc-methods": rpc_methods,
+    "error-kinds": error_kinds,
+    "error-numbers": error_numbers,
+    "retry-policies": retry_policies,
+    "command-tree": command_tree,
+}
+
+
+def write_pages(app: Any) -> None:
+    folder = Path(app.srcdir) / "reference" / "generated"
+    folder.mkdir(exist_ok=True)
+    for name, text in PAGES.items():
+        page, new = folder / f"{name}.rst", text()
+        if not page.exists() or page.read_text() != new:
+            page.write_text(new)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
