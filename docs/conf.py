@@ -13,7 +13,7 @@ copyright = author
 release = version = installed_version("manila-lite")
 
 extensions = ["oslo_config.sphinxext", "from_code"]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "reference/generated"]
 nitpicky = False
 
 html_theme = "furo"
