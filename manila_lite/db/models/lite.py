@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from manila_lite.db.models.base import metadata
+from manila_lite.db.models.base import LITE_TABLE_OPTIONS, metadata
 
 # SQLite numbers rows by itself only where the key is INTEGER.
 BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -64,7 +64,7 @@ operations = sa.Table(
     sa.Index("ix_lite_operations_finished_at", "finished_at"),
     sa.Index("ix_lite_operations_resource", "resource_id"),
     sqlite_autoincrement=True,
-    mysql_engine="InnoDB",
+    **LITE_TABLE_OPTIONS,
 )
 
 workers = sa.Table(
@@ -80,7 +80,7 @@ workers = sa.Table(
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("lease_until", Moment, nullable=False),
     sa.Index("ix_lite_workers_host", "host", "state"),
-    mysql_engine="InnoDB",
+    **LITE_TABLE_OPTIONS,
 )
 
 dead_letters = sa.Table(
@@ -105,7 +105,7 @@ dead_letters = sa.Table(
     sa.Index("ix_lite_dead_letters_host", "host", "state", "id"),
     sa.Index("ix_lite_dead_letters_digest", "digest"),
     sqlite_autoincrement=True,
-    mysql_engine="InnoDB",
+    **LITE_TABLE_OPTIONS,
 )
 
 dead_letter_chunks = sa.Table(
@@ -114,5 +114,5 @@ dead_letter_chunks = sa.Table(
     sa.Column("dead_letter_uuid", sa.String(36), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("body", Chunk, nullable=False),
-    mysql_engine="InnoDB",
+    **LITE_TABLE_OPTIONS,
 )
