@@ -48,11 +48,14 @@ _OPEN_LANES = (
 )
 
 _older = operations.alias("older")
+# No older operation of the lane is unfinished, and no other one holds the lane: an operation
+# that was retried is older than those that ran meanwhile.
 _IS_HEAD = ~sa.exists().where(
     _older.c.host == _o.host,
     _older.c.lane == _o.lane,
     _older.c.finished == 0,
-    _older.c.id < _o.id,
+    _older.c.id != _o.id,
+    sa.or_(_older.c.id < _o.id, _older.c.active_key.is_not(None)),
 )
 _CLAIMABLE = (
     sa.select(operations)
@@ -257,13 +260,22 @@ def requests_for(connection: Connection, owner: str) -> list[tuple[int, str]]:
     return [(key, request) for key, request in rows]
 
 
-def release_all(connection: Connection, owner: str, keep: Sequence[int] = ()) -> int:
-    """Put the owner's unfinished operations back into the queue, except those in `keep`."""
+def release_all(
+    connection: Connection, owner: str, keep: Sequence[int] = (), *, counted: bool = True
+) -> int:
+    """Put the owner's unfinished operations back into the queue, except those in `keep`.
+
+    counted: whether their present start counts; an orderly stop takes it back.
+    """
     statement = (
         operations.update()
         .where(_o.owner == owner, _o.finished == 0)
         .values(state=QUEUED, owner=None, revision=_o.revision + 1)
     )
+    if not counted:
+        statement = statement.values(
+            dispatches=sa.case((_o.dispatches > 0, _o.dispatches - 1), else_=0)
+        )
     if keep:
         statement = statement.where(_o.id.not_in(list(keep)))
     return int(connection.execute(statement).rowcount)

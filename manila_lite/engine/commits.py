@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_log import log
-from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import Connection
 
 from manila_lite.db import operations as rows
@@ -167,7 +166,7 @@ class GroupCommitter:
             group = by_statement.setdefault(id(bundle.statement), (bundle.statement, []))
             group[1].append(bundle.guarded())
         for statement, parameters in by_statement.values():
-            connection.execute(statement, parameters)
+            connection.execute(statement, parameters if len(parameters) > 1 else parameters[0])
         execute_writes(connection, [bundle.writes for bundle in held if bundle.writes])
         lanes = [bundle.lane for bundle in held if bundle.lane is not None]
         unblocked = rows.unblock_next(connection, self._host, lanes) if lanes else 0
@@ -195,7 +194,3 @@ class GroupCommitter:
             if name in crashpoints.NAMES:
                 crashpoints.reach(name)
 
-
-def is_refusal(error: BaseException) -> bool:
-    """Whether the database refused the values themselves, so that repeating cannot help."""
-    return isinstance(error, sa_exc.DataError | sa_exc.IntegrityError)

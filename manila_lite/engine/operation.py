@@ -57,8 +57,9 @@ class Operation:
         clock: Clock,
         settings: EngineSettings,
         env: Any = None,
-        answers: dict[str, Any] | None = None,
+        answers: dict[str, Callable[[], Any]] | None = None,
     ) -> None:
+        """answers: what probes of waits said while the flow was suspended, by the wait's name."""
         self.id: int = row["id"]
         self.uuid: str = row["uuid"]
         self.host: str = row["host"]
@@ -76,11 +77,11 @@ class Operation:
         self.draining = False
         self.finished = False
         self._context = row["context"]
-        self._owner: str = row["owner"]
+        self.owner: str = row["owner"]
         self.fence: int = row["fence"]
         self.revision: int = row["revision"]
         self._steps: dict[str, dict[str, Any]] = json.loads(row["steps"])
-        self._progress: str | None = row["progress"]
+        self.shown_progress: str | None = row["progress"]
         self._committer = committer
         self._settings = settings
         self._answers = answers or {}
@@ -158,10 +159,9 @@ class Operation:
         if record is not None and record["state"] == DONE:
             return record.get("result")
         self._check()
-        if name in self._answers:
-            return self._record(name, _answer(self._answers.pop(name)))
         record = self._steps.setdefault(name, {"state": WAITING, "began": self._now_text()})
-        answer = ask(probe)
+        known = self._answers.pop(name, None)
+        answer = known() if known is not None else ask(probe)
         if not isinstance(answer, Pending):
             return self._record(name, answer)
         elapsed = self._since(record["began"])
@@ -174,7 +174,7 @@ class Operation:
 
     def progress(self, text: str) -> None:
         """Tell people how far it is; written with the next write of the operation."""
-        self._progress = text[:_MAX_PROGRESS]
+        self.shown_progress = text[:_MAX_PROGRESS]
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -291,7 +291,7 @@ class Operation:
         parameters = {
             "b_state": state,
             "b_steps": to_json(self._steps),
-            "b_progress": self._progress,
+            "b_progress": self.shown_progress,
             "b_now": self.clock.now(),
         }
         if kind == commits.FINISH:
@@ -305,7 +305,7 @@ class Operation:
             Bundle(
                 kind,
                 self.id,
-                self._owner,
+                self.owner,
                 self.fence,
                 self.revision,
                 statement,
@@ -332,12 +332,6 @@ def ask(probe: Callable[[], Any]) -> Any:
         if exception.classify(error) is exception.ErrorKind.FINAL:
             raise
         return Pending()
-
-
-def _answer(value: Any) -> Any:
-    if isinstance(value, BaseException):
-        raise value
-    return value
 
 
 def _flat(writes: Sequence[Write | Sequence[Write]]) -> list[Write]:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bounded pool of threads that carries operations out."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from oslo_log import log
+
+LOG = log.getLogger(__name__)
+
+Job = Callable[[], None]
+
+
+class Executor:
+    """Runs jobs on `threads` threads in the order in which they were submitted.
+
+    on_room is called when there is room for a further claim: not at every job that ends, but
+    when a quarter of the threads' worth of room has come together or nothing is left to do.
+    """
+
+    def __init__(self, threads: int, on_room: Callable[[], None] = lambda: None) -> None:
+        self._size = threads
+        # Claimed work beyond the running one, so that a thread that gets free finds some.
+        self._capacity = 2 * threads
+        self._quantum = max(threads // 4, 1)
+        self._on_room = on_room
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._pending = 0
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        for number in range(self._size):
+            thread = threading.Thread(target=self._run, name=f"operations-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @property
+    def pending(self) -> int:
+        """Jobs that run or wait for a thread."""
+        return self._pending
+
+    def room(self) -> int:
+        """How many jobs a claim may add now; 0 until a worthwhile number fits."""
+        room = self._capacity - self._pending
+        return room if room >= self._quantum else 0
+
+    def submit(self, job: Job) -> None:
+        with self._lock:
+            self._pending += 1
+        self._jobs.put(job)
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until no job runs or waits, at most timeout seconds; return whether that is so."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._pending == 0, timeout)
+
+    def stop(self) -> None:
+        """End the threads that are not in a job; never waits for one that is."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            try:
+                job()
+            except BaseException:
+                LOG.exception("A job ended with an error that nobody handled")
+            # Else the last job of an idle thread would be kept alive.
+            del job
+            with self._lock:
+                self._pending -= 1
+                left = self._pending
+                if left == 0:
+                    self._idle.notify_all()
+            room = self._capacity - left
+            if left == 0 or (room >= self._quantum and room % self._quantum == 0):
+                with contextlib.suppress(Exception):
+                    self._on_room()

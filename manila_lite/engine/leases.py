@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers and their leases: who may hold operations, and how long after its last sign of life.
+
+A worker is one process; it has a fresh identity at every start. Its claims are valid while its
+row says "active". Another worker may declare it lost when its lease is over, or at once when
+its process provably ended on this very machine; both lock the worker's row, so that a renewal
+and a take-over exclude each other. Leases are reckoned by the database's clock: the clocks of
+the workers' machines need not agree.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import uuid
+from pathlib import Path
+
+from oslo_log import log
+
+from manila_lite.db import operations as operation_rows
+from manila_lite.db import workers
+from manila_lite.db.session import Database
+
+LOG = log.getLogger(__name__)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _start_time(pid: int) -> str | None:
+    """Return when the process started, in ticks since boot, or None when there is none."""
+    stat = _read(f"/proc/{pid}/stat")
+    # The name in parentheses may contain anything; what follows it has fixed places.
+    fields = stat.rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 and fields[0] != "Z" else None
+
+
+def _machine_key() -> str:
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+    boot = _read("/proc/sys/kernel/random/boot_id")
+    return f"{boot}/{namespace}" if boot else ""
+
+
+def process_key(pid: int) -> str:
+    """Return a name for a process that no other process ever has, "" where that cannot be."""
+    machine, started = _machine_key(), _start_time(pid)
+    return f"{machine}/{pid}/{started}" if machine and started else ""
+
+
+def has_ended(key: str, pid: int) -> bool:
+    """Whether the process of that key is known to be over.
+
+    False also when that cannot be told from here: another machine, another container.
+    """
+    machine = _machine_key()
+    if not machine or not key.startswith(machine + "/"):
+        return False
+    return process_key(pid) != key
+
+
+class Worker:
+    """This process's identity towards the database, for one host ('host@backend')."""
+
+    def __init__(self, database: Database, host: str, lease: float) -> None:
+        self.id = str(uuid.uuid4())
+        self._database = database
+        self._host = host
+        self._lease = datetime.timedelta(seconds=lease)
+
+    def register(self) -> None:
+        """Announce this worker. Rides out a database that is away."""
+        pid = os.getpid()
+
+        def work(connection):  # type: ignore[no-untyped-def]
+            now = self._database.now(connection)
+            workers.register(
+                connection,
+                {
+                    "id": self.id,
+                    "host": self._host,
+                    "hostname": socket.gethostname()[:255],
+                    "pid": pid,
+                    "process_key": process_key(pid),
+                    "started_at": now,
+                    "lease_until": now + self._lease,
+                },
+            )
+
+        self._database.run(work)
+
+    def renew(self) -> bool:
+        """Give a sign of life; False when this worker was declared lost meanwhile."""
+
+        def work(connection):  # type: ignore[no-untyped-def]
+            until = self._database.now(connection) + self._lease
+            return workers.renew(connection, self.id, until)
+
+        return bool(self._database.run(work))
+
+    def take_over(self) -> int:
+        """Put the operations of workers that are gone back into the queue; return how many."""
+        return int(self._database.run(self._take_over_on))
+
+    def _take_over_on(self, connection) -> int:  # type: ignore[no-untyped-def]
+        released = 0
+        now = self._database.now(connection)
+        for row in workers.active(connection, self._host):
+            if row["id"] == self.id:
+                continue
+            if row["lease_until"] >= now and not has_ended(row["process_key"], row["pid"]):
+                continue
+            count = workers.declare_lost(connection, row["id"], row["lease_until"])
+            if count is not None:
+                LOG.warning("Worker %s is gone; it left %d operations", row["id"], count)
+                released += count
+        for owner in workers.orphan_owners(connection, self._host):
+            released += operation_rows.release_all(connection, owner)
+        return released
+
+    def stop(self, keep: list[int]) -> int:
+        """Give back everything but the operations in `keep`, and end as a worker.
+
+        With something kept, the worker counts as lost: what it kept is in doubt.
+        """
+
+        def work(connection):  # type: ignore[no-untyped-def]
+            released = operation_rows.release_all(connection, self.id, keep, counted=False)
+            workers.stop(connection, self.id, workers.LOST if keep else workers.STOPPED)
+            return released
+
+        return int(self._database.run(work, deadline=10.0))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine without threads: tests decide what happens next.
+
+The parts are the real ones (journal, claims, runner, group commit, leases) on a real database;
+only the threads and the clock are replaced, so that an interleaving can be chosen and repeated.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from manila_lite.clock import Clock
+from manila_lite.db import operations as rows
+from manila_lite.db.session import Database
+from manila_lite.engine.commits import Bundle, GroupCommitter
+from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
+from manila_lite.engine.leases import Worker
+from manila_lite.engine.registry import FlowRegistry
+from manila_lite.engine.runner import Runner
+from manila_lite.engine.settings import EngineSettings
+
+
+class InlineCommitter(GroupCommitter):
+    """Commits each bundle in the thread that hands it in."""
+
+    def commit(self, bundle: Bundle) -> None:
+        self._commit_batch([bundle])
+        if bundle.error is not None:
+            raise bundle.error
+
+
+class SteppedEngine:
+    """One worker whose every move a test makes by hand."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: FlowRegistry,
+        clock: Clock,
+        *,
+        host: str = "host@backend",
+        env: Any = None,
+        settings: EngineSettings | None = None,
+        resolvers: Mapping[str, tuple[str, LaneResolver]] | None = None,
+    ) -> None:
+        self.host = host
+        self.clock = clock
+        self.database = database
+        self.settings = settings or EngineSettings()
+        self.jobs: deque[Callable[[], None]] = deque()
+        self.journal = Journal(database, host, registry, clock, resolvers)
+        self.committer = InlineCommitter(database, host)
+        self.runner = Runner(
+            database,
+            registry,
+            self.committer,
+            clock,
+            self.settings,
+            env,
+            self.jobs.append,
+        )
+        self.worker = Worker(database, host, self.settings.lease)
+        self.worker.register()
+
+    def cast(self, method: str, **arguments: Any) -> str:
+        """Record an operation; return its uuid."""
+        return self.journal.record([NewOperation(method, arguments)])[0].uuid
+
+    def claim(self, most: int = 100) -> list[dict[str, Any]]:
+        """Claim lane heads and queue their runs; return the claimed rows."""
+        claimed = self.database.run(
+            lambda connection: rows.claim(
+                connection, self.host, self.worker.id, self.clock.now(), most
+            )
+        )
+        for row in claimed:
+            self.jobs.append(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
+        return list(claimed)
+
+    def run_one(self) -> bool:
+        """Run the oldest queued job; False when there is none."""
+        if not self.jobs:
+            return False
+        self.jobs.popleft()()
+        return True
+
+    def fire_timers(self) -> None:
+        """Queue a job for each suspended operation whose time has come."""
+        for entry in self.runner.timers.due():
+            self.runner._on_due(entry)
+
+    def look_for_requests(self) -> None:
+        """Pass cancel requests on to this worker's operations."""
+        requests = self.database.run(
+            lambda connection: rows.requests_for(connection, self.worker.id), write=False
+        )
+        for operation_id, request in requests:
+            if request == rows.CANCEL:
+                self.runner.cancel(operation_id)
+
+    def run_until_idle(self, most: int = 1000) -> int:
+        """Claim and run until nothing can run at the present time; return the number of jobs."""
+        count = 0
+        while count < most:
+            self.fire_timers()
+            if self.run_one():
+                count += 1
+            elif not self.claim():
+                return count
+        raise AssertionError(f"still busy after {most} jobs")
+
+    def operation(self, uuid: str) -> dict[str, Any]:
+        """Return the operation's row as it is in the database."""
+        from manila_lite.db import operation_requests
+
+        found = self.database.run(
+            lambda connection: operation_requests.get_operation(connection, uuid), write=False
+        )
+        return dict(found[0])
