@@ -19,6 +19,11 @@ metadata = MetaData()
 # What a table of ours is called; everything else belongs to Manila and is never altered.
 LITE_PREFIX = "lite_"
 
+# Where alembic keeps the revision of our tables (Manila's own is alembic_version), and the
+# revision that this release works with.
+VERSION_TABLE = "lite_alembic_version"
+HEAD_REVISION = "0001"
+
 # For tables of ours on MariaDB: its usual collations hold 'a' and 'A' for the same key, so that
 # one message could pass for the repetition of another.
 LITE_TABLE_OPTIONS: dict[str, Any] = {
