@@ -46,7 +46,7 @@ def count_by_state(connection: Connection, host: str | None = None) -> dict[str,
     query = sa.select(_o.state, sa.func.count()).group_by(_o.state)
     if host is not None:
         query = query.where(_o.host == host)
-    return {state: count for state, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def request_cancel(connection: Connection, uuid: str) -> bool:

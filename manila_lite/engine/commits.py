@@ -193,4 +193,3 @@ class GroupCommitter:
             name = f"{bundle.kind}.{moment}"
             if name in crashpoints.NAMES:
                 crashpoints.reach(name)
-

@@ -6,11 +6,13 @@ One engine serves one host ('host@backend') in one process. start() after a fork
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from oslo_log import log
+from sqlalchemy.engine import Connection
 
 from manila_lite.clock import Clock, SystemClock
 from manila_lite.db import operations as rows
@@ -88,9 +90,10 @@ class Engine:
         self._spawn("requests", self._sweep_loop)
 
     def stop(self) -> bool:
-        """Let running steps finish within drain_timeout, give the rest back; return whether all did.
+        """Let running steps finish within drain_timeout and give the rest back.
 
-        A step that is still running then is left in doubt: the next worker asks its probe.
+        Returns whether every running step ended. One that is still running then is left in
+        doubt: the next worker asks its probe.
         """
         self._stopping.set()
         self._wake.set()
@@ -155,7 +158,7 @@ class Engine:
     def _claim(self, most: int) -> list[dict[str, Any]]:
         owner = self.worker.id
 
-        def work(connection):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> list[dict[str, Any]]:
             claimed = rows.claim(connection, self.host, owner, self.clock.now(), most)
             if claimed:
                 crashpoints.reach("claim.before_commit")
@@ -202,7 +205,7 @@ class Engine:
     def _look_for_requests(self) -> None:
         owner = self.worker.id
 
-        def work(connection):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> list[tuple[int, str]]:
             return rows.requests_for(connection, owner)
 
         for operation_id, request in self._database.run(work, write=False):
@@ -214,8 +217,6 @@ class Engine:
             self.wake()
 
     def _maintain(self) -> None:
-        import datetime
-
         before = self.clock.now() - datetime.timedelta(seconds=self.settings.retention)
         self._database.run(lambda connection: rows.purge(connection, before, _PURGE_BATCH))
         self._database.run(lambda connection: workers.purge(connection, before))

@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 from oslo_log import log
+from sqlalchemy.engine import Connection
 
 from manila_lite.db import operations as operation_rows
 from manila_lite.db import workers
@@ -79,7 +80,7 @@ class Worker:
         """Announce this worker. Rides out a database that is away."""
         pid = os.getpid()
 
-        def work(connection):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> None:
             now = self._database.now(connection)
             workers.register(
                 connection,
@@ -99,17 +100,17 @@ class Worker:
     def renew(self) -> bool:
         """Give a sign of life; False when this worker was declared lost meanwhile."""
 
-        def work(connection):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> bool:
             until = self._database.now(connection) + self._lease
             return workers.renew(connection, self.id, until)
 
-        return bool(self._database.run(work))
+        return self._database.run(work)
 
     def take_over(self) -> int:
         """Put the operations of workers that are gone back into the queue; return how many."""
-        return int(self._database.run(self._take_over_on))
+        return self._database.run(self._take_over_on)
 
-    def _take_over_on(self, connection) -> int:  # type: ignore[no-untyped-def]
+    def _take_over_on(self, connection: Connection) -> int:
         released = 0
         now = self._database.now(connection)
         for row in workers.active(connection, self._host):
@@ -131,9 +132,9 @@ class Worker:
         With something kept, the worker counts as lost: what it kept is in doubt.
         """
 
-        def work(connection):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> int:
             released = operation_rows.release_all(connection, self.id, keep, counted=False)
             workers.stop(connection, self.id, workers.LOST if keep else workers.STOPPED)
             return released
 
-        return int(self._database.run(work, deadline=10.0))
+        return self._database.run(work, deadline=10.0)

@@ -84,9 +84,7 @@ class WaitTimedOut(exception.ManilaException):
 
 
 class StepInterrupted(exception.ManilaException):
-    message = (
-        "The service stopped during '%(step)s', and it cannot be told whether it took effect."
-    )
+    message = "The service stopped during '%(step)s', and it cannot be told whether it took effect."
 
 
 class DispatchedTooOften(exception.ManilaException):

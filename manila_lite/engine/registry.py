@@ -71,9 +71,7 @@ class FlowRegistry:
             # The first parameter is the operation itself.
             named = list(inspect.signature(function, eval_str=True).parameters.items())[1:]
             self.add(
-                FlowDefinition(
-                    name, version, function, lane, parameters=dict(named), **options
-                )
+                FlowDefinition(name, version, function, lane, parameters=dict(named), **options)
             )
             return function
 

@@ -104,7 +104,7 @@ class Runner:
             self._submit(lambda: self.resume(entry))
 
     def drain(self) -> None:
-        """Let every flow stop at its next step; claimed ones that did not begin stay as they are."""
+        """Let every flow stop at its next step; what was claimed but not begun is left alone."""
         self._draining = True
         with self._lock:
             for operation in self._running.values():
@@ -117,7 +117,9 @@ class Runner:
 
     # -- one dispatch --------------------------------------------------------------------------
 
-    def _operation(self, row: dict[str, Any], answers: dict[str, Callable[[], Any]] | None = None) -> Operation:
+    def _operation(
+        self, row: dict[str, Any], answers: dict[str, Callable[[], Any]] | None = None
+    ) -> Operation:
         operation = Operation(
             row,
             committer=self._committer,
