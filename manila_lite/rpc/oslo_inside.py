@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one module that leans on what oslo.messaging does not promise to keep.
+
+oslo.messaging acknowledges a request before it calls any code of a service, and rejects (loses)
+what it cannot decode. This module borrows the connection, queue and reply classes of its RabbitMQ
+driver, and hands over each message as it came: not decoded and not acknowledged.
+
+tests/unit/rpc/test_oslo_inside.py compares every name used here with the installed library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+from oslo_utils import strutils
+
+from manila_lite import exception, no_eventlet
+from manila_lite.rpc.wire import RawMessage
+
+with no_eventlet.hidden():
+    import amqp
+    import oslo_messaging
+    from oslo_messaging._drivers import amqp as rpc_amqp
+    from oslo_messaging._drivers import amqpdriver, impl_rabbit
+    from oslo_messaging._drivers import common as rpc_common
+
+Deliver = Callable[[RawMessage], None]
+
+RABBIT_GROUP = "oslo_messaging_rabbit"
+SINGLE_ACTIVE_CONSUMER = "x-single-active-consumer"
+
+
+class TopologyConflict(exception.ManilaException):
+    """RabbitMQ has a queue or an exchange of this name that was declared differently."""
+
+    message = (
+        "RabbitMQ refused to declare queue %(queue)r on exchange %(exchange)r as configured, "
+        "because it exists with other properties: %(answer)s. Declare what the deployment has: "
+        "with [manila_lite] queue_compat = manila, queues are what oslo.messaging declares, "
+        "which [oslo_messaging_rabbit] amqp_durable_queues (for 'durable') and "
+        "rabbit_quorum_queue (for 'x-queue-type') decide on both sides. Or delete the queue or "
+        "exchange while nothing uses it."
+    )
+
+
+class _RawConsumer(impl_rabbit.Consumer):
+    """A queue of ours: declared by oslo.messaging's code, its messages left untouched."""
+
+    def _callback(self, message: amqp.Message) -> None:
+        properties = dict(message.properties)
+        headers = properties.pop("application_headers", None)
+        delivery = message.delivery_info
+        self.callback(
+            RawMessage(
+                body=message.body if isinstance(message.body, bytes) else b"",
+                properties=properties,
+                headers=headers or {},
+                delivery_tag=delivery["delivery_tag"],
+                redelivered=delivery["redelivered"],
+                exchange=delivery["exchange"],
+                routing_key=delivery["routing_key"],
+            )
+        )
+
+    def _declare_fallback_nondurable(self, err: Exception, conn: Any, arguments: Any) -> None:
+        # The library would go on with an exchange that loses its bindings when the broker stops.
+        raise err
+
+    def declare(self, conn: impl_rabbit.Connection) -> None:
+        try:
+            super().declare(conn)
+        except amqp.exceptions.PreconditionFailed as error:
+            raise TopologyConflict(
+                queue=self.queue_name,
+                exchange=self.exchange_name,
+                answer=error.reply_text,
+            ) from error
+
+
+class Link:
+    """One connection to the broker that consumes the queues of one server.
+
+    Belongs to one thread, except for :meth:`wake`. Any exception from any method means that the
+    link is of no use any more: close it and make another one; what was not acknowledged comes
+    again.
+    """
+
+    def __init__(
+        self,
+        transport: oslo_messaging.Transport,
+        *,
+        exchange: str,
+        topic: str,
+        server: str,
+        fanout_queue: str,
+        deliver: Deliver,
+        single_active_consumer: bool,
+    ) -> None:
+        """Connect and declare; raises at once when the broker cannot be reached.
+
+        :raises TopologyConflict: when a queue or exchange exists with other properties.
+        """
+        self._deliver = deliver
+        self._exchange = exchange
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._connection: impl_rabbit.Connection | None = None
+        try:
+            pool = transport._driver._connection_pool
+            self._connection = pool.create(purpose=rpc_common.PURPOSE_LISTEN, retry=0)
+            self._queues = [
+                self._topic_queue(topic, sole=False),
+                self._topic_queue(f"{topic}.{server}", sole=single_active_consumer),
+            ]
+            self._fanout = self._fanout_queue(topic, fanout_queue)
+            for queue in (*self._queues, self._fanout):
+                queue.declare(self._connection)
+            self._poll = select.poll()
+            self._poll.register(self._channel.connection.sock, select.POLLIN)
+            self._poll.register(self._wake_fd, select.POLLIN)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _channel(self) -> amqp.Channel:
+        assert self._connection is not None
+        return self._connection.channel
+
+    def _topic_queue(self, name: str, *, sole: bool) -> _RawConsumer:
+        """As Connection.declare_topic_consumer() makes it."""
+        connection = self._connection
+        assert connection is not None
+        queue = _RawConsumer(
+            exchange_name=self._exchange,
+            queue_name=name,
+            routing_key=name,
+            type="topic",
+            durable=connection.durable,
+            exchange_auto_delete=connection.amqp_auto_delete,
+            queue_auto_delete=connection.amqp_auto_delete,
+            callback=self._deliver,
+            rabbit_ha_queues=connection.rabbit_ha_queues,
+            enable_cancel_on_failover=connection.enable_cancel_on_failover,
+            rabbit_quorum_queue=connection.rabbit_quorum_queue,
+            rabbit_quorum_queue_config=connection.rabbit_quorum_queue_config,
+        )
+        if sole:
+            queue.queue_arguments[SINGLE_ACTIVE_CONSUMER] = True
+        return queue
+
+    def _fanout_queue(self, topic: str, name: str) -> _RawConsumer:
+        """As Connection.declare_fanout_consumer() makes it, but of a given name and no stream."""
+        connection = self._connection
+        assert connection is not None
+        return _RawConsumer(
+            exchange_name=f"{topic}_fanout",
+            queue_name=name,
+            routing_key=topic,
+            type="fanout",
+            durable=connection.rabbit_transient_quorum_queue,
+            exchange_auto_delete=True,
+            queue_auto_delete=False,
+            callback=self._deliver,
+            rabbit_ha_queues=connection.rabbit_ha_queues,
+            rabbit_queue_ttl=connection.rabbit_transient_queues_ttl,
+            enable_cancel_on_failover=connection.enable_cancel_on_failover,
+            rabbit_quorum_queue=connection.rabbit_transient_quorum_queue,
+            rabbit_quorum_queue_config=connection.rabbit_quorum_queue_config,
+        )
+
+    def consume(self) -> None:
+        """Start the flow of messages."""
+        for tag, queue in enumerate((*self._queues, self._fanout), start=1):
+            queue.consume(self._connection, tag=tag)
+
+    def read_event(self) -> bool:
+        """Handle one event that has arrived, if any: deliver a message. Does not block."""
+        # amqp's own connection and not kombu's, which would quietly connect again.
+        try:
+            self._channel.connection.drain_events(timeout=0)
+        except TimeoutError:
+            return False
+        return True
+
+    def wait(self, timeout: float) -> None:
+        """Block until something arrives, :meth:`wake` is called or ``timeout`` seconds passed.
+
+        Call it only when :meth:`read_event` has just found nothing: TLS may hold data that the
+        socket does not show.
+        """
+        self._poll.poll(timeout * 1000)
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake_fd)
+
+    def wake(self) -> None:
+        """End a :meth:`wait`; from any thread, until the link is closed."""
+        os.eventfd_write(self._wake_fd, 1)
+
+    def acknowledge(self, delivery_tag: int, *, and_all_before: bool = False) -> None:
+        """Tell the broker to forget a message, or all up to it."""
+        self._channel.basic_ack(delivery_tag, multiple=and_all_before)
+
+    def heartbeat(self) -> None:
+        """Send a heartbeat when one is due; raises when the broker has fallen silent."""
+        assert self._connection is not None
+        if self._connection._heartbeat_supported_and_enabled():
+            self._connection._heartbeat_check()
+
+    def messages_ready(self) -> int:
+        """Messages in the durable queues that the broker has handed to nobody."""
+        return sum(
+            self._channel.queue_declare(queue.queue_name, passive=True).message_count
+            for queue in self._queues
+        )
+
+    def close(self) -> None:
+        """Close the connection; unacknowledged messages return to their queue. Never raises."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                self._fanout.queue.delete()
+            with contextlib.suppress(Exception):
+                connection.close()
+            with contextlib.suppress(Exception):
+                if connection.connection is not None:
+                    connection.connection.release()
+        if self._wake_fd >= 0:
+            os.close(self._wake_fd)
+            self._wake_fd = -1
+
+
+def fanout_queue_name(topic: str) -> str:
+    """A name for this process's own queue of fanout casts."""
+    return f"{topic}_fanout_{uuid.uuid4().hex}"
+
+
+class _ReplySender(amqpdriver.AMQPIncomingMessage):
+    """oslo.messaging's way of replying, for a message that it has not received itself."""
+
+    def _send_reply(
+        self, conn: Any, reply: Any = None, failure: Any = None, ending: bool = True
+    ) -> None:
+        message = {
+            "result": reply,
+            "failure": failure,
+            "ending": ending,
+            "_msg_id": self.msg_id,
+            "_unique_id": uuid.uuid4().hex,
+        }
+        conn.direct_send(self.reply_q, rpc_common.serialize_msg(message))
+
+
+class _Driver:
+    """What a reply needs of a listener: the driver."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+
+class Replies:
+    """Sends replies to calls."""
+
+    def __init__(self, transport: oslo_messaging.Transport) -> None:
+        self._listener = _Driver(transport._driver)
+        self._gone = amqpdriver.ObsoleteReplyQueuesCache()
+
+    def _sender(self, msg_id: str, reply_q: str) -> _ReplySender:
+        return _ReplySender(self._listener, {}, {}, None, msg_id, reply_q, None, self._gone, None)
+
+    def result(self, msg_id: str, reply_q: str, result: Any) -> None:
+        """Send what a call returned. Gives up, and logs it, when the caller is gone.
+
+        :raises TypeError, ValueError: when the result cannot be written as JSON.
+        """
+        json.dumps(result)
+        self._sender(msg_id, reply_q).reply(result)
+
+    def failure(self, msg_id: str, reply_q: str, error: BaseException) -> None:
+        """Send the exception that a call raised."""
+        self._sender(msg_id, reply_q).reply(failure=failure_text(error))
+
+    def alive(self, msg_id: str, reply_q: str) -> None:
+        """Tell a caller that asked for it that the call is still being carried out."""
+        self._sender(msg_id, reply_q).heartbeat()
+
+
+def failure_text(error: BaseException) -> str:
+    """An exception as oslo.messaging sends it: JSON with class, module, message, args, tb.
+
+    Our own exceptions bear Manila's module name, so that its API service finds its own class
+    and answers its user as ever. Passwords in the message are masked.
+    """
+    text = rpc_common.serialize_remote_exception((type(error), error, error.__traceback__))
+    failure = json.loads(text)
+    if str(failure["module"]).startswith("manila_lite."):
+        failure["module"] = "manila.exception"
+    failure["message"] = strutils.mask_password(failure["message"])
+    failure["args"] = [
+        strutils.mask_password(arg) if isinstance(arg, str) else arg for arg in failure["args"]
+    ]
+    failure["tb"] = [strutils.mask_password(line) for line in failure["tb"]]
+    return json.dumps(failure)
+
+
+def register_rabbit_options(conf: cfg.ConfigOpts) -> None:
+    """Make [oslo_messaging_rabbit] readable before a transport exists."""
+    group = cfg.OptGroup(RABBIT_GROUP, title="RabbitMQ driver options")
+    conf.register_group(group)
+    conf.register_opts([*impl_rabbit.rabbit_opts, *rpc_amqp.amqp_opts], group=group)
