@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the directory driver, read from the section of each back end that uses it."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "directory_root",
+        help="Absolute path of an existing directory in which the driver keeps its shares and "
+        "snapshots. Required. The service's user must own it or be able to write to it.",
+    ),
+    cfg.StrOpt(
+        "directory_export_host",
+        sample_default="<host name>",
+        help="Host in front of the path in export locations. The machine's host name where unset.",
+    ),
+    cfg.StrOpt(
+        "directory_share_mode",
+        default="0770",
+        regex=r"^0?[0-7]{3,4}$",
+        help="Permissions of the top directory of a new share, in octal.",
+    ),
+    cfg.StrOpt(
+        "directory_storage_protocol",
+        default="NFS",
+        help="What the scheduler is told the shares speak, such as NFS, CIFS or NFS_CIFS.",
+    ),
+    cfg.StrOpt(
+        "directory_enforce_size",
+        default="none",
+        choices=[
+            ("none", "Sizes are recorded and reported, not enforced."),
+            ("project_quota", "Project quotas of XFS or ext4, set by commands that run as root."),
+        ],
+        help="How the size of a share is enforced.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts, group: str | None = None) -> None:
+    """Make the options readable on ``conf``, in the section of a back end."""
+    conf.register_opts(OPTS, group=group)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Options by section, for the sample file."""
+    return [("<back end>", OPTS)]
