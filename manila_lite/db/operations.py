@@ -47,32 +47,37 @@ _OPEN_LANES = (
     .distinct()
 )
 
-_older = operations.alias("older")
-# No older operation of the lane is unfinished, and no other one holds the lane: an operation
-# that was retried is older than those that ran meanwhile.
-_IS_HEAD = ~sa.exists().where(
-    _older.c.host == _o.host,
-    _older.c.lane == _o.lane,
-    _older.c.finished == 0,
-    _older.c.id != _o.id,
-    sa.or_(_older.c.id < _o.id, _older.c.active_key.is_not(None)),
+# Who is next in a lane, and who holds it: an operation that was retried is older than those
+# that ran meanwhile, so both are asked.
+_LANE_HEADS = (
+    sa.select(
+        _o.lane,
+        sa.func.min(_o.id),
+        sa.func.max(sa.case((_o.active_key.is_not(None), _o.id))),
+    )
+    .where(
+        _o.host == sa.bindparam("host"),
+        _o.lane.in_(sa.bindparam("lanes", expanding=True)),
+        _o.finished == 0,
+    )
+    .group_by(_o.lane)
 )
-_CLAIMABLE = (
+# Not one statement with the look at the lanes: planners make a poor job of that.
+_CANDIDATES = (
     sa.select(operations)
     .where(
         _o.host == sa.bindparam("host"),
         _o.state == QUEUED,
         _o.blocked == 0,
         sa.or_(_o.next_run_at.is_(None), _o.next_run_at <= sa.bindparam("now")),
-        _IS_HEAD,
     )
     .order_by(_o.id)
     .limit(sa.bindparam("most"))
-    .with_for_update(of=operations, skip_locked=True)
+    .with_for_update(skip_locked=True)
 )
 _CLAIM = (
     operations.update()
-    .where(_o.id == sa.bindparam("b_id"), _o.state == QUEUED, _o.fence == sa.bindparam("b_fence"))
+    .where(_o.id.in_(sa.bindparam("ids", expanding=True)), _o.state == QUEUED)
     .values(
         state=RUNNING,
         owner=sa.bindparam("b_owner"),
@@ -144,24 +149,20 @@ RELEASE_OWNED = (
     )
 )
 
-_NEXT_IN_LANES = (
-    sa.select(sa.func.min(_o.id))
-    .where(
-        _o.host == sa.bindparam("host"),
-        _o.lane.in_(sa.bindparam("lanes", expanding=True)),
-        _o.finished == 0,
-    )
-    .group_by(_o.lane)
-)
 _UNBLOCK = (
     operations.update()
     .where(_o.id.in_(sa.bindparam("ids", expanding=True)), _o.blocked == 1)
     .values(blocked=0)
 )
-_WRONGLY_BLOCKED = (
-    sa.select(_o.id)
-    .where(_o.host == sa.bindparam("host"), _o.state == QUEUED, _o.blocked == 1, _IS_HEAD)
-    .limit(1000)
+_BLOCK = (
+    operations.update()
+    .where(_o.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(blocked=1)
+)
+_BLOCKED_LANES = (
+    sa.select(_o.lane)
+    .where(_o.host == sa.bindparam("host"), _o.state == QUEUED, _o.blocked == 1)
+    .distinct()
 )
 
 
@@ -190,17 +191,13 @@ def claim(
 
     Rows that another worker is claiming at this moment are passed over, not waited for.
     """
-    rows = connection.execute(_CLAIMABLE, {"host": host, "now": now, "most": most})
-    claimed = [dict(row) for row in rows.mappings()]
+    rows = connection.execute(_CANDIDATES, {"host": host, "now": now, "most": most})
+    claimed = _only_heads(connection, host, [dict(row) for row in rows.mappings()])
     if not claimed:
         return []
-    connection.execute(
-        _CLAIM,
-        [
-            {"b_id": row["id"], "b_fence": row["fence"], "b_owner": owner, "b_now": now}
-            for row in claimed
-        ],
-    )
+    # The rows are locked: what was read of them still holds.
+    ids = [row["id"] for row in claimed]
+    connection.execute(_CLAIM, {"ids": ids, "b_owner": owner, "b_now": now})
     for row in claimed:
         row.update(
             state=RUNNING,
@@ -212,6 +209,25 @@ def claim(
     return claimed
 
 
+def _only_heads(
+    connection: Connection, host: str, candidates: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return those that are next in their lane; block the others, whose hint was wrong."""
+    if not candidates:
+        return []
+    heads = _heads(connection, host, [row["lane"] for row in candidates])
+    wrong = [row["id"] for row in candidates if heads.get(row["lane"]) != row["id"]]
+    if wrong:
+        connection.execute(_BLOCK, {"ids": wrong})
+    return [row for row in candidates if heads.get(row["lane"]) == row["id"]]
+
+
+def _heads(connection: Connection, host: str, lanes: Iterable[str]) -> dict[str, int]:
+    """Return {lane: id of the operation that may run}; who holds the lane goes first."""
+    found = connection.execute(_LANE_HEADS, {"host": host, "lanes": list(set(lanes))})
+    return {lane: oldest if holder is None else holder for lane, oldest, holder in found}
+
+
 def lock_owned(
     connection: Connection, ids: Sequence[int]
 ) -> dict[int, tuple[str | None, int, int]]:
@@ -221,20 +237,14 @@ def lock_owned(
 
 
 def unblock_next(connection: Connection, host: str, lanes: Iterable[str]) -> int:
-    """Let the oldest unfinished operation of each lane be claimed; return how many there were."""
-    heads = connection.execute(_NEXT_IN_LANES, {"host": host, "lanes": list(set(lanes))})
-    ids = [key for key in heads.scalars() if key is not None]
-    if ids:
-        connection.execute(_UNBLOCK, {"ids": ids})
-    return len(ids)
+    """Let the next operation of each lane be claimed; return how many were kept from it."""
+    ids = list(_heads(connection, host, lanes).values())
+    return int(connection.execute(_UNBLOCK, {"ids": ids}).rowcount) if ids else 0
 
 
-def unblock_wrongly_blocked(connection: Connection, host: str) -> int:
-    """Mend blocked hints that a race between two workers left behind; return how many."""
-    ids = list(connection.execute(_WRONGLY_BLOCKED, {"host": host}).scalars())
-    if ids:
-        connection.execute(_UNBLOCK, {"ids": ids})
-    return len(ids)
+def blocked_lanes(connection: Connection, host: str) -> list[str]:
+    """Return the lanes in which an operation waits behind another one, as far as hints say."""
+    return list(connection.execute(_BLOCKED_LANES, {"host": host}).scalars())
 
 
 def load_owned(

@@ -195,6 +195,7 @@ class Engine:
         while not self.clock.wait(self._stopping, self.settings.sweep_interval):
             try:
                 self._look_for_requests()
+                self._mend_lanes()
                 since_maintenance += self.settings.sweep_interval
                 if since_maintenance >= self.settings.maintenance_interval:
                     since_maintenance = 0.0
@@ -211,9 +212,18 @@ class Engine:
         for operation_id, request in self._database.run(work, write=False):
             if request == rows.CANCEL:
                 self.runner.cancel(operation_id)
-        if self._database.run(
-            lambda connection: rows.unblock_wrongly_blocked(connection, self.host)
-        ):
+
+    def _mend_lanes(self) -> None:
+        """Put hints right that a race between two workers left wrong, so that no lane stops."""
+
+        def look(connection: Connection) -> list[str]:
+            return rows.blocked_lanes(connection, self.host)
+
+        def mend(connection: Connection) -> int:
+            return rows.unblock_next(connection, self.host, lanes)
+
+        lanes = self._database.run(look, write=False)
+        if lanes and self._database.run(mend):
             self.wake()
 
     def _maintain(self) -> None:
