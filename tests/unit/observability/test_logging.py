@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log lines name their operation and hold no secret."""
 
-import io
 import json
 import logging
 import threading
@@ -110,31 +109,29 @@ def test_a_resource_given_in_the_logging_call_stays(conf):
 
 
 @pytest.fixture
-def stream(monkeypatch):
-    """Standard error, and the root logger as it was afterwards."""
-    stream = io.StringIO()
-    monkeypatch.setattr("sys.stderr", stream)
+def written(capsys):
+    """What came to standard error; the root logger is as before afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    yield stream
+    yield lambda: capsys.readouterr().err
     root.handlers[:], root.level = before
 
 
-def test_set_up_logging_writes_our_lines(conf, stream):
+def test_set_up_logging_writes_our_lines(conf, written):
     our_logging.setup(conf)
     with our_logging.operation_context("op-1", "req-2", "share:3"):
         logging.getLogger("manila_lite.demo").warning("password=geheim")
-    assert "WARNING manila_lite.demo [op-1 req-2 share:3] password=***" in stream.getvalue()
+    assert "WARNING manila_lite.demo [op-1 req-2 share:3] password=***" in written()
 
 
-def test_json_is_an_option(conf, stream):
+def test_json_is_an_option(conf, written):
     conf.set_override("use_json", True)
     our_logging.setup(conf)
     logging.getLogger("manila_lite.demo").warning("hello")
-    assert json.loads(stream.getvalue() or "{}").get("message") == "hello"
+    assert json.loads(written()).get("message") == "hello"
 
 
-def test_a_format_that_the_operator_chose_stays(tmp_path, stream):
+def test_a_format_that_the_operator_chose_stays(tmp_path, written):
     path = tmp_path / "manila.conf"
     path.write_text(
         "[DEFAULT]\nlogging_default_format_string = mine %(message)s\n"
@@ -142,4 +139,4 @@ def test_a_format_that_the_operator_chose_stays(tmp_path, stream):
     )
     our_logging.setup(load([], [str(path)]))
     logging.getLogger("manila_lite.demo").warning("hello")
-    assert stream.getvalue().strip() == "mine hello"
+    assert written().strip() == "mine hello"
