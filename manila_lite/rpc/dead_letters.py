@@ -10,7 +10,6 @@ import dataclasses
 import enum
 import re
 
-MAX_DETAIL = 500
 _MAX_VALUE = 80
 
 
@@ -31,6 +30,7 @@ class Reason(enum.StrEnum):
     WRONG_TYPE = "wrong_type"
     BAD_IDENTIFIER = "bad_identifier"
     NEEDS_REPLY = "needs_reply"
+    GIVES_NO_REPLY = "gives_no_reply"
     NOT_RECORDED = "not_recorded"
     INTERNAL_ERROR = "internal_error"
 

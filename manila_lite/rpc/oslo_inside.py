@@ -95,12 +95,12 @@ class Link:
     def __init__(
         self,
         transport: oslo_messaging.Transport,
+        deliver: Deliver,
         *,
         exchange: str,
         topic: str,
         server: str,
         fanout_queue: str,
-        deliver: Deliver,
         single_active_consumer: bool,
     ) -> None:
         """Connect and declare; raises at once when the broker cannot be reached.
