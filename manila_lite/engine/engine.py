@@ -223,7 +223,8 @@ class Engine:
             return rows.unblock_next(connection, self.host, lanes)
 
         lanes = self._database.run(look, write=False)
-        if lanes and self._database.run(mend):
+        mended = self._database.run(mend) if lanes else 0
+        if mended:
             self.wake()
 
     def _maintain(self) -> None:
