@@ -11,9 +11,11 @@ import os
 from typing import Any
 
 from oslo_config import cfg
-from oslo_privsep import capabilities, priv_context
 
-from manila_lite import process
+from manila_lite import no_eventlet, process
+
+with no_eventlet.hidden():
+    from oslo_privsep import capabilities, priv_context
 
 SECTION = "manila_lite_privileged"
 _COPIED = ("user", "group", "capabilities", "helper_command", "thread_pool_size")
