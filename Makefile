@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs unit model contract functional crash bench genconfig \
-	system-packages servers clean
+	system-packages clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -19,8 +19,8 @@ help: ## list what can be made
 demo: $(VENV)/.installed ## shares and snapshots on this machine, with a kill -9 in the middle
 	@$(VENV)/bin/manila-lite demo
 
-test: system-packages servers $(TOX) ## everything: lint, docs, unit, model, contract, functional, crash
-	$(TOX) run -e lint,docs,test
+test: system-packages $(TOX) ## everything: lint, docs, unit, model, contract, functional, crash
+	@$(PYTHON) tools/with-servers $(TOX) run -e lint,docs,test
 
 lint: ## ruff, mypy, import-linter; the sample configuration is current
 docs: ## build the documentation into docs/_build/html
@@ -32,17 +32,14 @@ crash: ## kill -9 at every crash point
 bench: ## casts per second, waiting operations, start-up, memory
 genconfig: ## write the sample configuration anew
 
-lint docs unit model genconfig: $(TOX)
-	$(TOX) run -e $@
+lint docs unit genconfig: $(TOX)
+	@$(TOX) run -e $@
 
-contract functional crash bench: servers $(TOX)
-	$(TOX) run -e $@
+model contract functional crash bench: $(TOX)
+	@$(PYTHON) tools/with-servers $(TOX) run -e $@
 
 system-packages: ## install the Debian packages of bindep.txt, or say which are missing
 	@$(PYTHON) tools/system-packages test
-
-servers: ## see that RabbitMQ, PostgreSQL and MariaDB answer; start them if they are installed
-	@$(PYTHON) tools/start-servers
 
 clean: ## remove environments, caches and built documentation
 	rm -rf $(VENV) .tox docs/_build docs/reference/generated build dist *.egg-info
