@@ -59,7 +59,7 @@ class _RawConsumer(impl_rabbit.Consumer):
         delivery = message.delivery_info
         self.callback(
             RawMessage(
-                body=message.body if isinstance(message.body, bytes) else b"",
+                body=bytes(message.body or b""),
                 properties=properties,
                 headers=headers or {},
                 delivery_tag=delivery["delivery_tag"],
@@ -121,6 +121,8 @@ class Link:
             self._fanout = self._fanout_queue(topic, fanout_queue)
             for queue in (*self._queues, self._fanout):
                 queue.declare(self._connection)
+            # Bodies as they came: a text could not be told from what it was decoded from.
+            self._channel.auto_decode = False
             self._poll = select.poll()
             self._poll.register(self._channel.connection.sock, select.POLLIN)
             self._poll.register(self._wake_fd, select.POLLIN)
