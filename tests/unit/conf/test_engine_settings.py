@@ -5,12 +5,11 @@ import pytest
 
 from manila_lite.conf.engine import parse_retry_policy
 from manila_lite.conf.load import load
-from manila_lite.engine.configured import engine_settings
+from manila_lite.engine.settings import from_conf
 
 FILE = """
 [DEFAULT]
 enabled_share_backends = plain, special
-graceful_shutdown_timeout = 0
 [manila_lite]
 operation_threads = 7
 operation_retention_days = 2
@@ -31,26 +30,22 @@ def conf(tmp_path):
 
 
 def test_a_back_end_without_own_values_has_those_of_everybody(conf):
-    settings = engine_settings(conf, "plain")
+    settings = from_conf(conf, "plain")
     assert (settings.threads, settings.interrupted_operation_policy) == (7, "retry")
     assert settings.retention == 2 * 24 * 3600
 
 
 def test_a_back_end_section_goes_before_everybody(conf):
-    settings = engine_settings(conf, "special")
+    settings = from_conf(conf, "special")
     assert (settings.threads, settings.interrupted_operation_policy) == (3, "error")
 
 
 def test_a_configured_retry_policy_waits_as_it_says(conf):
     error = ConnectionError("busy")
-    everybody = engine_settings(conf).retry_policies["driver"]
-    special = engine_settings(conf, "special").retry_policies["driver"]
+    everybody = from_conf(conf, "plain").retry_policies["driver"]
+    special = from_conf(conf, "special").retry_policies["driver"]
     assert [everybody.delay(n, 0, error) for n in (1, 2, 3)] == [1.0, 2.0, None]
     assert [special.delay(n, 0, error) for n in (1, 8, 9)] == [5.0, 5.0, None]
-
-
-def test_no_time_limit_for_a_drain_means_a_very_long_one(conf):
-    assert engine_settings(conf).drain_timeout > 24 * 3600
 
 
 @pytest.mark.parametrize(
