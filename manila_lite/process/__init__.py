@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -24,6 +25,9 @@ ProcessLimits = processutils.ProcessLimits
 DEFAULT_TIMEOUT: Final = 600.0
 DEFAULT_MAX_OUTPUT: Final = 1024 * 1024
 _SHOWN_IN_ERROR: Final = 8 * 1024
+_SECRET_OPTION: Final = re.compile(
+    r"--?[\w-]*(passw(or)?d|passphrase|secret|token|credentials?)[\w-]*$", re.I
+)
 
 
 def execute(
@@ -87,7 +91,7 @@ def run(
 
     accepted: exit codes that mean success, None for any. limits: as prlimit_args writes them.
     """
-    shown = strutils.mask_password(shlex.join(command))
+    shown = _masked(command)
     data = process_input.encode() if isinstance(process_input, str) else process_input
     deadline = None if timeout is None else time.monotonic() + timeout
     process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
@@ -107,6 +111,18 @@ def run(
         pipes.end(process)
     _check(process.returncode, shown, output, errors, accepted)
     return output.text(), errors.text()
+
+
+def _masked(command: list[str]) -> str:
+    """The command for an error message, without what follows an option that names a secret.
+
+    oslo.utils knows many forms, "--password x" and "password=x" among them, but no other options.
+    """
+    before = ["", *command[:-1]]
+    parts = [
+        "***" if _SECRET_OPTION.match(b) else part for b, part in zip(before, command, strict=True)
+    ]
+    return strutils.mask_password(shlex.join(parts))
 
 
 def _accepted(check_exit_code: bool | int | Collection[int]) -> list[int] | None:

@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 
 _CHUNK: Final = 64 * 1024
 _LOOK_AFTER: Final = 0.2  # seconds between two looks whether a silent process has ended
+_DRAIN: Final = 1.0  # seconds to read what is left in the pipes of a process that has ended
 
 
 class Captured:
@@ -80,11 +81,15 @@ def _pump(
     data: memoryview,
     deadline: float | None,
 ) -> None:
+    drained_by = None
     while selector.get_map():
         remaining = _remaining(deadline)
         ready = selector.select(_LOOK_AFTER if remaining is None else min(remaining, _LOOK_AFTER))
-        if not ready and process.poll() is not None:
-            return
+        if process.poll() is not None:
+            # Whoever still writes was left behind; what the process itself wrote is soon read.
+            drained_by = drained_by or time.monotonic() + _DRAIN
+            if not ready or time.monotonic() > drained_by:
+                return
         for key, _ in ready:
             if key.data is None:
                 data = _write(selector, key, data)
