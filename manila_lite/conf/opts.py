@@ -37,6 +37,11 @@ def backend_names(conf: cfg.ConfigOpts) -> list[str]:
     return [name for name in conf.enabled_share_backends or () if name]
 
 
+def host_of(conf: cfg.ConfigOpts, backend: str) -> str:
+    """The back end's name in rows and queues: 'host@backend'."""
+    return f"{conf[backend].backend_host or conf.host}@{backend}"
+
+
 def register_backends(conf: cfg.ConfigOpts) -> None:
     """Register the options of each enabled back end in its own section."""
     for backend in backend_names(conf):

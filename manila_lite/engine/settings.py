@@ -6,6 +6,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from oslo_config import cfg
+
+from manila_lite.conf import engine as options
+from manila_lite.engine import retry
 from manila_lite.engine.retry import RetryPolicy
 
 RETRY = "retry"
@@ -49,3 +53,39 @@ class EngineSettings:
                 "interrupted_operation_policy must be 'retry' or 'error', not "
                 f"{self.interrupted_operation_policy!r}"
             )
+
+
+# What a drain leaves for closing connections before the parent process loses its patience.
+_CLOSING_SECONDS = 5.0
+
+
+def from_conf(conf: cfg.ConfigOpts, backend: str) -> EngineSettings:
+    """Read section [manila_lite], and the back end's own section where that may override it."""
+    ours = conf[options.GROUP]
+    policies = options.retry_policies(conf, backend)
+    timeout = float(conf.graceful_shutdown_timeout)
+    return EngineSettings(
+        threads=int(str(options.backend_value(conf, backend, "operation_threads"))),
+        claim_batch=ours.claim_batch,
+        lease=ours.lease_seconds,
+        poll_interval=ours.poll_interval,
+        sweep_interval=ours.sweep_interval,
+        maintenance_interval=ours.maintenance_interval,
+        drain_timeout=max(timeout - _CLOSING_SECONDS, timeout / 2),
+        max_dispatches=ours.max_dispatches,
+        interrupted_operation_policy=str(
+            options.backend_value(conf, backend, "interrupted_operation_policy")
+        ),
+        retention=ours.operation_retention_days * 24 * 3600,
+        retry_policies={name: _policy(name, numbers) for name, numbers in policies.items()},
+    )
+
+
+def _policy(name: str, numbers: Mapping[str, float]) -> RetryPolicy:
+    return retry.build(
+        name,
+        initial_interval=numbers["initial_interval"],
+        backoff_coefficient=numbers["backoff_coefficient"],
+        maximum_interval=numbers["maximum_interval"],
+        maximum_attempts=int(numbers["maximum_attempts"]),
+    )

@@ -116,3 +116,13 @@ dead_letter_chunks = sa.Table(
     sa.Column("body", Chunk, nullable=False),
     **LITE_TABLE_OPTIONS,
 )
+
+# The last capability report of each host: what `pool list` shows where there is no scheduler.
+reports = sa.Table(
+    "lite_reports",
+    metadata,
+    sa.Column("host", sa.String(255), primary_key=True),
+    sa.Column("report", LongText, nullable=False),
+    sa.Column("reported_at", Moment, nullable=False),
+    **LITE_TABLE_OPTIONS,
+)

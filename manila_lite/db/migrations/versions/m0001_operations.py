@@ -31,11 +31,18 @@ def upgrade() -> None:
     _create_dead_letter_chunks()
     _create_dead_letters()
     _create_operations()
+    _create_reports()
     _create_workers()
 
 
 def downgrade() -> None:
-    for name in ("lite_workers", "lite_operations", "lite_dead_letters", "lite_dead_letter_chunks"):
+    for name in (
+        "lite_workers",
+        "lite_reports",
+        "lite_operations",
+        "lite_dead_letters",
+        "lite_dead_letter_chunks",
+    ):
         op.drop_table(name)
 
 
@@ -125,6 +132,17 @@ def _create_operations() -> None:
     create_index("ix_lite_operations_owner", "lite_operations", ["owner", "finished"])
     create_index("ix_lite_operations_request", "lite_operations", ["request"])
     create_index("ix_lite_operations_resource", "lite_operations", ["resource_id"])
+
+
+def _create_reports() -> None:
+    create_table(
+        "lite_reports",
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("report", LongText, nullable=False),
+        sa.Column("reported_at", Moment, nullable=False),
+        sa.PrimaryKeyConstraint("host"),
+        **MYSQL,
+    )
 
 
 def _create_workers() -> None:

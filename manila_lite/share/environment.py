@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a share flow finds around it: the driver, the database, the configuration, the scheduler."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from oslo_config import cfg
+
+from manila_lite.clock import Clock
+from manila_lite.db import private_data
+from manila_lite.db.session import Database
+from manila_lite.share.configuration import Configuration
+
+
+class Scheduler(Protocol):
+    """What is told to schedulers; rpc.clients.SchedulerAPI does it."""
+
+    def update_service_capabilities(
+        self,
+        context: Any,
+        service_name: str,
+        host: str,
+        capabilities: Mapping[str, Any],
+        timestamp: datetime.datetime | None = None,
+    ) -> None: ...
+
+
+class PrivateStorage:
+    """private_storage as Manila's drivers know it: keys and values per entity, all text."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def get(self, entity_id: str, key: str | None = None, default: Any = None) -> Any:
+        """Return the value of the key (default where there is none), or all of the entity."""
+        keys = None if key is None else [key]
+        found = self._database.run(
+            lambda connection: private_data.read(connection, entity_id, keys), write=False
+        )
+        return found if key is None else found.get(key, default)
+
+    def update(
+        self, entity_id: str, details: Mapping[str, Any], delete_existing: bool = False
+    ) -> None:
+        """Set the values; with delete_existing the entity keeps no others."""
+        values = {key: str(value) for key, value in details.items()}
+        for key, value in values.items():
+            if len(value) > private_data.MAX_VALUE:
+                raise ValueError(f"private data {key!r} is longer than {private_data.MAX_VALUE}")
+
+        def work(connection: Any) -> None:
+            if delete_existing:
+                private_data.delete(connection, entity_id, None, self._clock.now())
+            private_data.update(connection, entity_id, values, self._clock.now())
+
+        self._database.run(work)
+
+    def delete(self, entity_id: str, key: str | None = None) -> None:
+        """Delete the key, or all that the entity has."""
+        keys: Sequence[str] | None = None if key is None else [key]
+        self._database.run(
+            lambda connection: private_data.delete(connection, entity_id, keys, self._clock.now())
+        )
+
+
+@dataclasses.dataclass
+class ShareEnvironment:
+    """The surroundings of one back end's flows (op.env).
+
+    host: 'host@backend'. driver: set once it is made. scheduler: None without a broker.
+    """
+
+    db: Database
+    conf: cfg.ConfigOpts
+    host: str
+    backend: str
+    clock: Clock
+    configuration: Configuration
+    private_storage: PrivateStorage
+    driver: Any = None
+    scheduler: Scheduler | None = None
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        database: Database,
+        conf: cfg.ConfigOpts,
+        host: str,
+        backend: str,
+        clock: Clock,
+        configuration: Configuration,
+    ) -> ShareEnvironment:
+        """Put an environment together that lacks its driver and its scheduler only."""
+        storage = PrivateStorage(database, clock)
+        return cls(database, conf, host, backend, clock, configuration, storage)
+
+    @property
+    def availability_zone(self) -> str:
+        """The zone of this back end, or the node's where the back end names none."""
+        own = self.configuration.safe_get("backend_availability_zone")
+        return str(own or self.conf.storage_availability_zone)
+
+    @property
+    def share_name_template(self) -> str:
+        return str(self.conf.share_name_template)
+
+    @property
+    def snapshot_name_template(self) -> str:
+        return str(self.conf.share_snapshot_name_template)
