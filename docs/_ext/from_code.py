@@ -5,17 +5,19 @@ Each function returns reStructuredText; ``setup`` writes it to reference/generat
 the pages of the reference include it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from manila_lite import states
 from manila_lite.cmd.main import main as command_line
 from manila_lite.db import operations
 from manila_lite.engine.registry import registry
 from manila_lite.engine.retry import BUILT_IN
 from manila_lite.exception import kinds
+from manila_lite.rpc.dead_letters import Reason
 
 STATES = {
     operations.QUEUED: "Recorded. It starts when it heads its lane and a thread is free, or when "
@@ -27,6 +29,25 @@ STATES = {
     operations.FAILED: "Over, with an error that is kept with it.",
     operations.CANCELLED: "Ended by a request, after its clean-up.",
     operations.DEAD: "Parked: started too often without completing a step.",
+}
+
+REASONS = {
+    Reason.TOO_LARGE: "It has more bytes than ``max_message_bytes``.",
+    Reason.CONTENT_TYPE: "Its content type is not JSON.",
+    Reason.COMPRESSION: "It is compressed.",
+    Reason.NOT_TEXT: "It is no UTF-8 text.",
+    Reason.NOT_JSON: "It is no JSON.",
+    Reason.BAD_ENVELOPE: "It is not in oslo.messaging's envelope, version 2.0.",
+    Reason.BAD_MESSAGE: "The envelope holds no message with a method and arguments.",
+    Reason.UNKNOWN_METHOD: "Nothing of that name can be reached here.",
+    Reason.UNSUPPORTED_VERSION: "The service does not speak that version of the interface.",
+    Reason.MISSING_ARGUMENT: "An argument is missing.",
+    Reason.UNKNOWN_ARGUMENT: "There is an argument that the method does not have.",
+    Reason.WRONG_TYPE: "An argument has the wrong type.",
+    Reason.BAD_IDENTIFIER: "An identifier has characters that could lead to another path.",
+    Reason.NEEDS_REPLY: "The method answers, and the message says nowhere to send the answer.",
+    Reason.NOT_RECORDED: "The database refused it.",
+    Reason.INTERNAL_ERROR: "Reading it failed in a way nobody foresaw: a bug, please report it.",
 }
 
 
@@ -58,6 +79,52 @@ def operation_states() -> str:
     return table(("State", "Final", "Meaning"), rows, "20 10 70")
 
 
+def dead_letter_reasons() -> str:
+    if set(REASONS) != set(Reason):
+        raise RuntimeError(f"reasons without a description: {set(Reason) ^ set(REASONS)}")
+    rows = [(code(reason.value), text) for reason, text in REASONS.items()]
+    return table(("Reason", "Meaning"), rows, "30 70")
+
+
+def statuses() -> str:
+    return "".join(
+        heading(f"{kind} instances")
+        + transitions(
+            allowed, failed, sorted(known - states.UNDERWAY), sorted(known & states.UNDERWAY)
+        )
+        for kind, known, allowed, failed in (
+            ("Share", states.SHARE_STATUSES, states.SHARE_TRANSITIONS, states.SHARE_ERROR_STATUS),
+            (
+                "Snapshot",
+                states.SNAPSHOT_STATUSES,
+                states.SNAPSHOT_TRANSITIONS,
+                states.SNAPSHOT_ERROR_STATUS,
+            ),
+        )
+    )
+
+
+def transitions(
+    allowed: Mapping[str, frozenset[str]],
+    failed: Mapping[str, str],
+    steady: Sequence[str],
+    underway: Sequence[str],
+) -> str:
+    """Two drawings in text: what goes on and how it ends; what may begin where."""
+    lines = ["An operation is under way:", "", "::", ""]
+    wide = max(map(len, underway))
+    for status in (status for status in underway if status in allowed):
+        ends = sorted(allowed[status] - {failed[status]})
+        lines.append(f"   {status:{wide}} ──▶ {' | '.join(ends)}")
+        lines.append(f"   {'':{wide}} ──✗ {failed[status]}")
+    lines += ["", "Nothing is under way, and this may begin:", "", "::", ""]
+    wide = max(map(len, steady))
+    for status in (status for status in steady if status in allowed):
+        for number, new in enumerate(sorted(allowed[status])):
+            lines.append(f"   {'' if number else status:{wide}} ──▶ {new}")
+    return "\n".join([*lines, "", ""])
+
+
 def rpc_methods() -> str:
     from manila_lite.share import flows  # noqa: F401 - importing it registers the flows
 
@@ -81,7 +148,6 @@ def error_kinds() -> str:
     for kind in kinds.ErrorKind:
         names = sorted(name for name, found in kinds.KIND_BY_NAME.items() if found is kind)
         text += heading(kind.value.replace("_", " ").capitalize())
-        text += (kind.__doc__ or "").strip() and ""
         text += ", ".join(map(code, names)) + "\n\n"
     return text
 
@@ -138,7 +204,9 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "dead-letter-reasons": dead_letter_reasons,
     "operation-states": operation_states,
+    "statuses": statuses,
     "rpc-methods": rpc_methods,
     "error-kinds": error_kinds,
     "error-numbers": error_numbers,
