@@ -12,7 +12,7 @@ from typing import Any
 from oslo_log import log
 
 from manila_lite import context as contexts
-from manila_lite.db import backend_info, services
+from manila_lite.db import reports, services
 from manila_lite.share.environment import ShareEnvironment
 
 LOG = log.getLogger(__name__)
@@ -25,12 +25,12 @@ def report_alive(environment: ShareEnvironment) -> None:
     if not getattr(environment.driver, "initialized", True):
         return
     environment.db.run(
-        lambda connection: services.report_alive(
+        lambda connection: services.register(
             connection,
             environment.host,
-            environment.conf.share_topic,
             environment.availability_zone,
             environment.clock.now(),
+            topic=environment.conf.share_topic,
         ),
         deadline=float(environment.conf.report_interval),
     )
@@ -50,7 +50,7 @@ def report_capabilities(environment: ShareEnvironment) -> None:
         return
     moment = environment.clock.now()
     environment.db.run(
-        lambda connection: backend_info.keep_report(connection, environment.host, report, moment),
+        lambda connection: reports.keep(connection, environment.host, report, moment),
         deadline=float(environment.conf.report_interval),
     )
     if environment.scheduler is not None:

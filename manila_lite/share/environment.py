@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -14,6 +14,8 @@ from manila_lite.clock import Clock
 from manila_lite.db import private_data
 from manila_lite.db.session import Database
 from manila_lite.share.configuration import Configuration
+
+MAX_VALUE = 1023
 
 
 class Scheduler(Protocol):
@@ -38,33 +40,36 @@ class PrivateStorage:
 
     def get(self, entity_id: str, key: str | None = None, default: Any = None) -> Any:
         """Return the value of the key (default where there is none), or all of the entity."""
-        keys = None if key is None else [key]
+        if key is None:
+            return self._database.run(
+                lambda connection: private_data.get(connection, entity_id), write=False
+            )
         found = self._database.run(
-            lambda connection: private_data.read(connection, entity_id, keys), write=False
+            lambda connection: private_data.get_one(connection, entity_id, key), write=False
         )
-        return found if key is None else found.get(key, default)
+        return default if found is None else found
 
     def update(
         self, entity_id: str, details: Mapping[str, Any], delete_existing: bool = False
     ) -> None:
-        """Set the values; with delete_existing the entity keeps no others."""
+        """Set the values; with delete_existing the entity keeps no others.
+
+        Raises ValueError for a value of more than MAX_VALUE characters.
+        """
         values = {key: str(value) for key, value in details.items()}
         for key, value in values.items():
-            if len(value) > private_data.MAX_VALUE:
-                raise ValueError(f"private data {key!r} is longer than {private_data.MAX_VALUE}")
-
-        def work(connection: Any) -> None:
-            if delete_existing:
-                private_data.delete(connection, entity_id, None, self._clock.now())
-            private_data.update(connection, entity_id, values, self._clock.now())
-
-        self._database.run(work)
+            if len(value) > MAX_VALUE:
+                raise ValueError(f"private data {key!r} has more than {MAX_VALUE} characters")
+        self._database.run(
+            lambda connection: private_data.update(
+                connection, entity_id, values, self._clock.now(), delete_existing=delete_existing
+            )
+        )
 
     def delete(self, entity_id: str, key: str | None = None) -> None:
         """Delete the key, or all that the entity has."""
-        keys: Sequence[str] | None = None if key is None else [key]
         self._database.run(
-            lambda connection: private_data.delete(connection, entity_id, keys, self._clock.now())
+            lambda connection: private_data.delete(connection, entity_id, self._clock.now(), key)
         )
 
 
