@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drivers that the contract suite is run on. To try another one, add it to SUBJECTS."""
+
+import dataclasses
+import errno
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from manila_lite.conf import directory
+from manila_lite.share.driver import ShareDriver
+from manila_lite.share.drivers.directory import DirectoryDriver, kernel
+from manila_lite.testing import drivers, models
+
+
+@dataclasses.dataclass
+class Subject:
+    """A driver on a storage of its own.
+
+    ``start`` gives a driver as a process has it that has just started; the storage stays. Where
+    data can be looked at, ``data_of`` tells the directory of a share or a snapshot.
+    """
+
+    start: Callable[[], ShareDriver]
+    data_of: Callable[[dict], Path] | None = None
+
+
+def no_exchange(area: int, first: str, second: str) -> None:
+    raise OSError(errno.EINVAL, "as on a file system that cannot exchange two names")
+
+
+def directory_subject(tmp_path: Path, exchange=kernel.exchange) -> Subject:
+    root = tmp_path / "root"
+    root.mkdir()
+
+    def start() -> ShareDriver:
+        driver = models.driver(DirectoryDriver, directory.OPTS, directory_root=str(root))
+        driver._store._exchange = exchange
+        driver.do_setup(None)
+        driver.check_for_setup_error()
+        return driver
+
+    def data_of(model: dict) -> Path:
+        return (
+            root
+            / ("snapshots" if "snapshot_id" in model and "share" in model else "shares")
+            / (model["name"])
+        )
+
+    return Subject(start, data_of)
+
+
+def null_subject(tmp_path: Path) -> Subject:
+    return Subject(lambda: models.driver(drivers.NullDriver))
+
+
+def scripted_subject(tmp_path: Path) -> Subject:
+    return Subject(lambda: models.driver(drivers.ScriptedDriver, drivers.OPTS))
+
+
+SUBJECTS = {
+    "directory": directory_subject,
+    "directory, two renames": functools.partial(directory_subject, exchange=no_exchange),
+    "null": null_subject,
+    "scripted": scripted_subject,
+}
+
+
+@pytest.fixture(params=SUBJECTS)
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    return SUBJECTS[request.param](tmp_path)
