@@ -87,6 +87,9 @@ def read_url(text: str | URL, connection_parameters: str = "") -> URL:
     url = url.set(drivername=_DRIVERS[url.drivername])
     if connection_parameters:
         url = url.update_query_string(connection_parameters, append=True)
+    # What MySQL calls utf8 has no room for four-byte characters; our own tables have.
+    if url.query.get("charset") in ("utf8", "utf8mb3"):
+        url = url.update_query_dict({"charset": "utf8mb4"})
     return _in_memory(url) if is_memory(url) else url
 
 

@@ -70,6 +70,7 @@ class Database:
         self._max_retry_interval = max_retry_interval
         self._reader = create_reader(self.url, self.options)
         self._writer = create_writer(self.url, self.options)
+        self._held = threading.local()
         self._stop = threading.Event()
         self._outage = _Outage(self.url.render_as_string(hide_password=True), self._clock)
         _databases.add(self)
@@ -102,11 +103,26 @@ class Database:
         """Lend a connection inside one transaction: committed at the end, undone by an exception.
 
         On SQLite the transaction holds the write lock from its start, and a process has one at
-        a time: do not ask for a second one inside. An error at the end may mean that the commit
-        went through and only its answer was lost. Nothing is retried here.
+        a time; a thread that asks for a second one inside gets a RuntimeError. An error at the
+        end may mean that the commit went through and only its answer was lost. Nothing is
+        retried here.
         """
-        with self._connected(self._writer) as connection, connection.begin():
+        with self._not_twice(), self._connected(self._writer) as connection, connection.begin():
             yield connection
+
+    @contextlib.contextmanager
+    def _not_twice(self) -> Iterator[None]:
+        """Raise where a thread would wait for itself."""
+        if self.dialect != "sqlite":
+            yield
+            return
+        if getattr(self._held, "writer", False):
+            raise RuntimeError("a thread that holds SQLite's writer asked for it again")
+        self._held.writer = True
+        try:
+            yield
+        finally:
+            self._held.writer = False
 
     @contextlib.contextmanager
     def _connected(self, engine: Engine) -> Iterator[Connection]:

@@ -202,6 +202,19 @@ def test_values_of_a_failed_statement_are_not_in_its_error(database):
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_connection_in_mysqls_short_utf8_is_widened_to_all_characters():
+    database = Database("mysql+pymysql://u@h/d?charset=utf8")
+
+    assert database.url.query["charset"] == "utf8mb4"
+
+
+def test_a_second_writer_inside_the_first_is_an_error_not_a_wait(database):
+    with database.writer(), pytest.raises(RuntimeError, match="again"), database.writer():
+        pass
+
+    assert database.run(Flaky()) == 42
+
+
 def test_a_memory_database_is_one_database_for_all_threads(database):
     with database.writer() as connection:
         backend_info.create(connection)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first lite_ tables: operations, workers and dead letters."""
+"""The first lite_ tables: operations, workers, dead letters, reports."""
 
 from __future__ import annotations
 
