@@ -65,17 +65,14 @@ def request_cancel(connection: Connection, uuid: str) -> bool:
 def request_retry(connection: Connection, uuid: str, now: datetime.datetime) -> bool:
     """Put a failed, cancelled or dead operation back into its lane; False when it is neither.
 
-    Steps that are recorded as done stay done; the others start afresh.
+    Steps that are recorded as done stay done, those in doubt stay in doubt; the others start
+    afresh.
     """
     query = sa.select(operations).where(_o.uuid == uuid, _o.finished == 1).with_for_update()
     row = connection.execute(query).mappings().first()
     if row is None or row["state"] == rows.SUCCEEDED:
         return False
-    steps = {
-        name: step
-        for name, step in json.loads(row["steps"]).items()
-        if step.get("state") in ("done", "begun")
-    }
+    steps = _kept_steps(json.loads(row["steps"]), now)
     busy = bool(rows.open_lanes(connection, row["host"], [row["lane"]]))
     changed = connection.execute(
         operations.update()
@@ -97,3 +94,17 @@ def request_retry(connection: Connection, uuid: str, now: datetime.datetime) -> 
         )
     )
     return changed.rowcount == 1
+
+
+def _kept_steps(
+    steps: dict[str, dict[str, Any]], now: datetime.datetime
+) -> dict[str, dict[str, Any]]:
+    """Steps that are done stay so; those in doubt stay in doubt, with all their tries left."""
+    in_doubt = {"state": "begun", "began": now.isoformat(), "attempts": 0}
+    kept = {}
+    for name, step in steps.items():
+        if step["state"] == "done":
+            kept[name] = step
+        elif step["state"] == "begun":
+            kept[name] = in_doubt
+    return kept

@@ -29,6 +29,7 @@ WAITING = "waiting"
 FAILED = "failed"
 
 _MAX_PROGRESS = 255
+_MAX_ERROR = 4000
 
 
 def to_json(value: Any) -> str:
@@ -39,7 +40,12 @@ def to_json(value: Any) -> str:
 def describe(error: BaseException) -> str:
     """Return the error for people, without passwords and of bounded length."""
     text = str(error) or type(error).__name__
-    return str(strutils.mask_password(text))[:4000]
+    return writable(str(strutils.mask_password(text)))[:_MAX_ERROR]
+
+
+def writable(text: str) -> str:
+    """Escape what no database takes: NUL, and lone surrogates such as undecodable file names."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 class Operation:
@@ -85,7 +91,7 @@ class Operation:
         self._committer = committer
         self._settings = settings
         self._answers = answers or {}
-        self._cleaning_up = False
+        self.cleaning_up = False
 
     @property
     def context(self) -> RequestContext:
@@ -119,17 +125,20 @@ class Operation:
         if record is not None and record["state"] == DONE:
             return record.get("result")
         self._check()
+        policy = self._policy(retry)
+        in_doubt = record is not None and record["state"] == BEGUN
         try:
-            if record is not None and record["state"] == BEGUN:
+            if in_doubt:
                 verdict = self._resolve(name, probe)
                 if isinstance(verdict, outcomes.Done):
                     return self._record(name, verdict.result)
+                in_doubt = False
             self._begin(name)
             crashpoints.reach("effect.before")
             result = function(*args, **kwargs)
             crashpoints.reach("effect.after")
-        except Exception as error:
-            self._fail_step(name, error, self._policy(retry))
+        except outcomes.ERRORS as error:
+            self._fail_step(name, error, policy, asked=in_doubt, probed=probe is not None)
             raise
         return self._record(name, result)
 
@@ -140,7 +149,12 @@ class Operation:
             return
         self._check()
         self._steps[name] = {"state": DONE}
-        self._save(commits.INTENT, rows.RUNNING, writes=writes)
+        try:
+            self._save(commits.INTENT, rows.RUNNING, writes=writes)
+        except Exception:
+            # Refused, and so not done: the next write must not say that it was.
+            del self._steps[name]
+            raise
 
     def wait(
         self,
@@ -174,7 +188,7 @@ class Operation:
 
     def progress(self, text: str) -> None:
         """Tell people how far it is; written with the next write of the operation."""
-        self.shown_progress = text[:_MAX_PROGRESS]
+        self.shown_progress = writable(text)[:_MAX_PROGRESS]
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -206,14 +220,16 @@ class Operation:
 
     def begin_clean_up(self) -> None:
         """From here on steps run although a cancel was asked for."""
-        self._cleaning_up = True
+        self.cleaning_up = True
 
     # -- inside --------------------------------------------------------------------------------
 
     def _check(self) -> None:
+        if self.finished:
+            raise RuntimeError(f"operation {self.uuid} is finished; no step can follow")
         if self.draining:
             raise outcomes.Drained()
-        if self.cancel_requested and not self._cleaning_up:
+        if self.cancel_requested and not self.cleaning_up:
             raise outcomes.Cancelled()
 
     def _resolve(self, name: str, probe: Callable[[], Any] | None) -> Any:
@@ -241,15 +257,28 @@ class Operation:
         self.dispatches = min(self.dispatches, 1)
         return encoded
 
-    def _fail_step(self, name: str, error: Exception, policy: RetryPolicy) -> None:
-        """Suspend the flow if the step is to be tried again; else note the failure and return."""
+    def _fail_step(
+        self, name: str, error: BaseException, policy: RetryPolicy, *, asked: bool, probed: bool
+    ) -> None:
+        """Suspend the flow if the step is to be tried again; else note the failure and return.
+
+        asked: the error is the probe's. Unless it is final, nobody knows more than before, and
+        the step stays in doubt. probed: the step has a probe.
+        """
         record = self._steps.setdefault(name, {"began": self._now_text(), "attempts": 1})
+        if asked:
+            # Counted as a try, or a probe that never can tell would be asked for ever.
+            record["attempts"] += 1
         record["error"] = describe(error)
+        kind = exception.classify(error)
+        in_doubt = kind is exception.ErrorKind.IN_DOUBT or (
+            asked and kind is not exception.ErrorKind.FINAL
+        )
         delay = policy.delay(max(record["attempts"], 1), self._since(record["began"]), error)
-        if delay is None:
-            record["state"] = FAILED
+        if delay is None or (asked and not in_doubt):
+            # Whoever asks for a retry of the operation still has the probe asked first.
+            record["state"] = BEGUN if in_doubt and probed else FAILED
             return
-        in_doubt = exception.classify(error) is exception.ErrorKind.IN_DOUBT
         record["state"] = BEGUN if in_doubt else AGAIN_LATER
         raise Suspended(delay) from error
 
@@ -328,7 +357,7 @@ def ask(probe: Callable[[], Any]) -> Any:
     """Ask a wait's probe; an error that may pass counts as not yet."""
     try:
         return probe()
-    except Exception as error:
+    except outcomes.ERRORS as error:
         if exception.classify(error) is exception.ErrorKind.FINAL:
             raise
         return Pending()

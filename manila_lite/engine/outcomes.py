@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from manila_lite import exception
+
+# What drivers may raise at us: a third party's sys.exit() fails one operation, not the worker.
+# The engine's own signals below are not among them.
+ERRORS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

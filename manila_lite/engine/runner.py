@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_log import log
+from sqlalchemy.engine import Connection
 
 from manila_lite import exception
 from manila_lite.clock import Clock
@@ -19,12 +21,15 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import outcomes
 from manila_lite.engine.commits import CommitterStopped, FenceLost, GroupCommitter
 from manila_lite.engine.operation import Operation, ask
-from manila_lite.engine.outcomes import Pending, Suspended
+from manila_lite.engine.outcomes import Pending, Suspended, Waiter
 from manila_lite.engine.registry import FlowDefinition, FlowRegistry
 from manila_lite.engine.settings import EngineSettings
 from manila_lite.engine.timers import Entry, Timers
 
 LOG = log.getLogger(__name__)
+
+# Seconds until an operation is entered again after an error that left it where it was.
+_AFTER_TROUBLE = 10.0
 
 # Given to people who look at an operation's surroundings: log lines, metrics.
 Surroundings = Callable[[Operation], contextlib.AbstractContextManager[Any]]
@@ -77,12 +82,11 @@ class Runner:
 
     def resume(self, entry: Entry, answer: Callable[[], Any] | None = None) -> None:
         """Enter a suspended flow again from the top; answer: gives what its probe said."""
-        row = self._database.run(
-            lambda connection: rows.load_owned(
-                connection, entry.operation_id, entry.owner, entry.fence
-            ),
-            write=False,
-        )
+        try:
+            row = self._load(entry)
+        except BaseException:
+            self._try_later(entry)
+            raise
         if row is None:
             LOG.info("Operation number %s is not this worker's any more", entry.operation_id)
             return
@@ -131,19 +135,44 @@ class Runner:
         operation.draining = self._draining
         return operation
 
+    def _load(self, entry: Entry) -> dict[str, Any] | None:
+        def work(connection: Connection) -> dict[str, Any] | None:
+            return rows.load_owned(connection, entry.operation_id, entry.owner, entry.fence)
+
+        return self._database.run(work, write=False)
+
     def _guarded(self, operation: Operation, work: Callable[[], None]) -> None:
         with self._lock:
             self._running[operation.id] = operation
+            operation.draining = self._draining
         try:
             with self._surroundings(operation):
-                work()
+                self._until_rest(operation, work)
         except FenceLost as lost:
             LOG.warning("Operation %s: %s", operation.uuid, lost)
         except CommitterStopped:
             LOG.info("Operation %s stays queued: the service is stopping", operation.uuid)
+        except BaseException:
+            self._try_later(_entry(operation))
+            raise
         finally:
             with self._lock:
-                self._running.pop(operation.id, None)
+                # Under a new identity this worker may have claimed the same operation again.
+                if self._running.get(operation.id) is operation:
+                    del self._running[operation.id]
+
+    def _try_later(self, entry: Entry) -> None:
+        """Keep an operation that nothing could be written of: nobody else would go on with it."""
+        if not self._draining:
+            self.timers.add(dataclasses.replace(entry, waiter=None), _AFTER_TROUBLE)
+
+    def _until_rest(self, operation: Operation, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Suspended as suspended:
+            self._suspend(operation, suspended)
+        except outcomes.Drained:
+            operation.release()
 
     def _enter(self, operation: Operation) -> None:
         definition = self._registry.get(operation.method)
@@ -154,16 +183,12 @@ class Runner:
             definition.function(operation, **operation.arguments)
             if not operation.finished:
                 operation.finish()
-        except Suspended as suspended:
-            self._suspend(operation, suspended)
-        except outcomes.Drained:
-            operation.release()
-        except outcomes.Cancelled as cancelled:
-            self._cancel(operation, definition, cancelled)
-        except Exception as error:
+        except outcomes.Cancelled:
+            self._cancel(operation, definition)
+        except outcomes.ERRORS as error:
             self._after_error(operation, error)
 
-    def _after_error(self, operation: Operation, error: Exception) -> None:
+    def _after_error(self, operation: Operation, error: BaseException) -> None:
         if operation.finished:
             LOG.exception("Operation %s: an error after its end", operation.uuid)
             return
@@ -176,20 +201,15 @@ class Runner:
     def _give_up(self, operation: Operation, error: BaseException, state: str) -> None:
         definition = self._registry.get(operation.method)
         hook = definition.on_failure if definition is not None else None
+        # A cancel that comes now is too late: the operation is failing.
+        operation.begin_clean_up()
         self._end_with(operation, hook, error, state)
 
-    def _cancel(
-        self, operation: Operation, definition: FlowDefinition, cancelled: BaseException
-    ) -> None:
+    def _cancel(self, operation: Operation, definition: FlowDefinition) -> None:
         operation.begin_clean_up()
         error = exception.ManilaException("The operation was cancelled on request.")
         hook = definition.on_cancel or definition.on_failure
-        try:
-            self._end_with(operation, hook, error, rows.CANCELLED)
-        except Suspended as suspended:
-            self._suspend(operation, suspended)
-        except outcomes.Drained:
-            operation.release()
+        self._end_with(operation, hook, error, rows.CANCELLED)
 
     def _end_with(
         self,
@@ -205,7 +225,7 @@ class Runner:
         try:
             writes = list(hook(operation, error, **operation.arguments) or ()) if hook else []
             operation.fail(error, writes, state)
-        except Exception:
+        except outcomes.ERRORS:
             LOG.exception("Operation %s: its failure could not be recorded", operation.uuid)
             if not operation.finished:
                 operation.fail(error, (), state)
@@ -214,15 +234,8 @@ class Runner:
 
     def _suspend(self, operation: Operation, suspended: Suspended) -> None:
         operation.suspend(suspended.delay)
-        entry = Entry(
-            operation.id,
-            operation.owner,
-            operation.fence,
-            operation.revision,
-            suspended.waiter,
-            operation.shown_progress,
-        )
-        if operation.cancel_requested:
+        entry = _entry(operation, suspended.waiter)
+        if operation.cancel_requested and not operation.cleaning_up:
             # It was asked for after the flow's last look.
             self._submit(lambda: self.resume(entry))
         elif not self._draining:
@@ -239,7 +252,7 @@ class Runner:
             return
         try:
             answer = ask(waiter.probe)
-        except Exception as error:
+        except outcomes.ERRORS as error:
             self.resume(entry, functools.partial(_raise, error))
             return
         elapsed = self._clock.monotonic() - waiter.began
@@ -253,5 +266,17 @@ class Runner:
             self.timers.add(entry, waiter.schedule.delay(elapsed))
 
 
-def _raise(error: Exception) -> Any:
+def _entry(operation: Operation, waiter: Waiter | None = None) -> Entry:
+    return Entry(
+        operation.id,
+        operation.owner,
+        operation.fence,
+        operation.revision,
+        waiter,
+        operation.shown_progress,
+        operation.cleaning_up,
+    )
+
+
+def _raise(error: BaseException) -> Any:
     raise error

@@ -26,6 +26,8 @@ class Entry:
     revision: int
     waiter: Waiter | None
     progress: str | None = None
+    # Its clean-up runs already; a cancel has nothing more to say to it.
+    cleaning_up: bool = False
     due: float = 0.0
     # False once somebody else (a cancel, a drain) took the entry out.
     live: bool = True
@@ -62,10 +64,14 @@ class Timers:
             self._thread.join()
 
     def add(self, entry: Entry, delay: float) -> None:
-        """Keep the entry for `delay` seconds."""
+        """Keep the entry for `delay` seconds, unless there is one of a later claim."""
         entry.due = self._clock.monotonic() + delay
-        entry.live = True
         with self._lock:
+            known = self._entries.get(entry.operation_id)
+            if known is not None and known.fence > entry.fence:
+                # This one is left over from before the worker was declared lost.
+                return
+            entry.live = True
             first = not self._heap or entry.due < self._heap[0][0]
             heapq.heappush(self._heap, (entry.due, next(self._order), entry))
             self._entries[entry.operation_id] = entry
@@ -73,11 +79,16 @@ class Timers:
             self._wake.set()
 
     def take(self, operation_id: int) -> Entry | None:
-        """Take an entry out before its time; None when it is not waiting here."""
+        """Take an entry out before its time to cancel it.
+
+        None when it is not waiting here or is cleaning up already.
+        """
         with self._lock:
-            entry = self._entries.pop(operation_id, None)
-            if entry is not None:
-                entry.live = False
+            entry = self._entries.get(operation_id)
+            if entry is None or entry.cleaning_up:
+                return None
+            del self._entries[operation_id]
+            entry.live = False
             return entry
 
     def clear(self) -> None:
