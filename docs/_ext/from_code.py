@@ -45,8 +45,9 @@ REASONS = {
     Reason.UNKNOWN_ARGUMENT: "There is an argument that the method does not have.",
     Reason.WRONG_TYPE: "An argument has the wrong type.",
     Reason.BAD_IDENTIFIER: "An identifier has characters that could lead to another path.",
-    Reason.NEEDS_REPLY: "The method answers, and the message says nowhere to send the answer.",
-    Reason.NOT_RECORDED: "The database refused it.",
+    Reason.NEEDS_REPLY: "The method gives a reply, and the sender does not wait for one.",
+    Reason.GIVES_NO_REPLY: "The sender waits for a reply, and the method gives none.",
+    Reason.NOT_RECORDED: "The database refused it as an operation.",
     Reason.INTERNAL_ERROR: "Reading it failed in a way nobody foresaw: a bug, please report it.",
 }
 
