@@ -71,21 +71,11 @@ def _set(
     connection: Connection, entity_id: str, key: str, value: str, now: datetime.datetime
 ) -> None:
     parameters = {"b_entity": entity_id, "b_key": key, "b_value": value, "b_now": now}
-    if _is_there(connection, entity_id, key):
-        connection.execute(_SET, parameters)
-        return
-    row = {"entity_uuid": entity_id, "key": key, "value": value, "created_at": now, "deleted": 0}
-    connection.execute(table.insert(), row)
-
-
-_ANY = sa.select(_c.key).where(
-    _c.entity_uuid == sa.bindparam("entity"), _c.key == sa.bindparam("key")
-)
-
-
-def _is_there(connection: Connection, entity_id: str, key: str) -> bool:
-    # Asked, not told by the UPDATE: MariaDB counts rows that change, not rows that match.
-    return connection.execute(_ANY, {"entity": entity_id, "key": key}).first() is not None
+    if connection.execute(_SET, parameters).rowcount == 0:
+        connection.execute(
+            table.insert(),
+            {"entity_uuid": entity_id, "key": key, "value": value, "created_at": now, "deleted": 0},
+        )
 
 
 def delete(
