@@ -111,6 +111,8 @@ class Root:
             raise self._unusable(_reason_of(error)) from error
         if not stat.S_ISDIR(mode):
             raise self._unusable("it is not a directory")
+        if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+            raise self._unusable("its file system is mounted read-only")
         if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
             raise self._unusable(f"user id {os.geteuid()} cannot write to it")
 
