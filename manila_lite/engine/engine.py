@@ -18,7 +18,7 @@ from manila_lite.clock import Clock, SystemClock
 from manila_lite.db import operations as rows
 from manila_lite.db import workers
 from manila_lite.db.session import Database
-from manila_lite.engine import crashpoints
+from manila_lite.engine import claims
 from manila_lite.engine.commits import GroupCommitter
 from manila_lite.engine.executor import Executor
 from manila_lite.engine.journal import Journal, LaneResolver
@@ -30,6 +30,7 @@ from manila_lite.engine.settings import EngineSettings
 LOG = log.getLogger(__name__)
 
 _PURGE_BATCH = 1000
+_LAST_CLAIM = 5.0
 
 
 class Engine:
@@ -57,6 +58,8 @@ class Engine:
         self._database = database
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._claims: threading.Thread | None = None
         self._more = False
         self.journal = Journal(
             database, host, registry, self.clock, resolvers, on_recorded=self.wake
@@ -74,7 +77,6 @@ class Engine:
             surroundings,
         )
         self.worker = Worker(database, host, self.settings.lease)
-        self._threads: list[threading.Thread] = []
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class Engine:
         self.committer.start()
         self.executor.start()
         self.runner.timers.start()
-        self._spawn("claims", self._claim_loop)
+        self._claims = self._spawn("claims", self._claim_loop)
         self._spawn("leases", self._lease_loop)
         self._spawn("requests", self._sweep_loop)
 
@@ -100,6 +102,9 @@ class Engine:
         self.runner.drain()
         self.runner.timers.stop()
         drained = self.executor.wait_idle(self.settings.drain_timeout)
+        # A claim that is under way would else be committed after everything was given back.
+        if self._claims is not None:
+            self._claims.join(_LAST_CLAIM)
         kept = [] if drained else self.runner.running()
         self.runner.timers.clear()
         self.committer.stop(5.0)
@@ -108,6 +113,7 @@ class Engine:
             LOG.info("%d operations stay queued, %d are in doubt", released, len(kept))
         except Exception as error:
             LOG.warning("Operations are given back when the lease is over: %s", error)
+        self._ended.set()
         self.executor.stop()
         return drained
 
@@ -123,10 +129,11 @@ class Engine:
         if self._more:
             self._wake.set()
 
-    def _spawn(self, name: str, target: Callable[[], None]) -> None:
+    @staticmethod
+    def _spawn(name: str, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=target, name=name, daemon=True)
         thread.start()
-        self._threads.append(thread)
+        return thread
 
     # -- claims --------------------------------------------------------------------------------
 
@@ -148,34 +155,24 @@ class Engine:
                 if self.executor.room() <= 0:
                     return
                 continue
-            claimed = self._claim(room)
+            claimed = claims.claim(self._database, self.host, self.worker.id, self.clock, room)
             self._more = len(claimed) == room
             for row in claimed:
                 self.executor.submit(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
             if not self._more:
                 return
 
-    def _claim(self, most: int) -> list[dict[str, Any]]:
-        owner = self.worker.id
-
-        def work(connection: Connection) -> list[dict[str, Any]]:
-            claimed = rows.claim(connection, self.host, owner, self.clock.now(), most)
-            if claimed:
-                crashpoints.reach("claim.before_commit")
-            return claimed
-
-        claimed: list[dict[str, Any]] = self._database.run(work)
-        if claimed:
-            crashpoints.reach("claim.after_commit")
-        return claimed
-
     # -- leases and requests -------------------------------------------------------------------
 
     def _lease_loop(self) -> None:
+        """Until the very end: steps that a stop waits for must not be taken over meanwhile."""
         interval = self.settings.lease / 3
-        while not self.clock.wait(self._stopping, interval):
+        while not self.clock.wait(self._ended, interval):
             try:
-                if not self.worker.renew():
+                held = self.worker.renew()
+                if self._stopping.is_set():
+                    continue
+                if not held:
                     self._become_new_worker()
                 if self.worker.take_over():
                     self.wake()

@@ -64,7 +64,23 @@ def has_ended(key: str, pid: int) -> bool:
     machine = _machine_key()
     if not machine or not key.startswith(machine + "/"):
         return False
-    return process_key(pid) != key
+    found = process_key(pid)
+    return found != key if found else _is_absent(pid)
+
+
+def _is_absent(pid: int) -> bool:
+    """Whether there is no such process; not being able to look at it is no proof."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].startswith(" Z")
 
 
 class Worker:
@@ -82,6 +98,9 @@ class Worker:
 
         def work(connection: Connection) -> None:
             now = self._database.now(connection)
+            if workers.renew(connection, self.id, now + self._lease):
+                # The commit of the first try went through and only its answer was lost.
+                return
             workers.register(
                 connection,
                 {

@@ -14,6 +14,7 @@ from typing import Any
 from manila_lite.clock import Clock
 from manila_lite.db import operations as rows
 from manila_lite.db.session import Database
+from manila_lite.engine import claims
 from manila_lite.engine.commits import Bundle, GroupCommitter
 from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
 from manila_lite.engine.leases import Worker
@@ -70,11 +71,7 @@ class SteppedEngine:
 
     def claim(self, most: int = 100) -> list[dict[str, Any]]:
         """Claim lane heads and queue their runs; return the claimed rows."""
-        claimed = self.database.run(
-            lambda connection: rows.claim(
-                connection, self.host, self.worker.id, self.clock.now(), most
-            )
-        )
+        claimed = claims.claim(self.database, self.host, self.worker.id, self.clock, most)
         for row in claimed:
             self.jobs.append(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
         return list(claimed)
