@@ -2,8 +2,8 @@
 """The rows of lite_operations: what the engine reads and writes, as SQL.
 
 Every write of an operation that somebody owns is guarded by its owner and fence; see
-``lock_owned`` and ``UPDATE_OWNED``. The functions take a connection inside a transaction that
-the caller opened and never commit.
+``lock_owned`` and the module owned_updates. The functions take a connection inside a transaction
+that the caller opened and never commit.
 """
 
 from __future__ import annotations
@@ -96,69 +96,12 @@ _LOCK_OWNED = (
     .order_by(_o.id)
     .with_for_update()
 )
-_GUARD = (
-    _o.id == sa.bindparam("b_id"),
-    _o.owner == sa.bindparam("b_owner"),
-    _o.fence == sa.bindparam("b_fence"),
-    _o.revision == sa.bindparam("b_revision"),
-    _o.finished == 0,
-)
-UPDATE_OWNED = (
-    operations.update()
-    .where(*_GUARD)
-    .values(
-        state=sa.bindparam("b_state"),
-        steps=sa.bindparam("b_steps"),
-        progress=sa.bindparam("b_progress"),
-        next_run_at=sa.bindparam("b_next_run_at"),
-        dispatches=sa.bindparam("b_dispatches"),
-        revision=_o.revision + 1,
-        updated_at=sa.bindparam("b_now"),
-    )
-)
-FINISH_OWNED = (
-    operations.update()
-    .where(*_GUARD)
-    .values(
-        state=sa.bindparam("b_state"),
-        steps=sa.bindparam("b_steps"),
-        progress=sa.bindparam("b_progress"),
-        error=sa.bindparam("b_error"),
-        result=sa.bindparam("b_result"),
-        finished=1,
-        active_key=None,
-        next_run_at=None,
-        request=None,
-        revision=_o.revision + 1,
-        updated_at=sa.bindparam("b_now"),
-        finished_at=sa.bindparam("b_now"),
-    )
-)
-RELEASE_OWNED = (
-    operations.update()
-    .where(*_GUARD)
-    .values(
-        state=QUEUED,
-        owner=None,
-        steps=sa.bindparam("b_steps"),
-        progress=sa.bindparam("b_progress"),
-        next_run_at=sa.bindparam("b_next_run_at"),
-        dispatches=sa.bindparam("b_dispatches"),
-        revision=_o.revision + 1,
-        updated_at=sa.bindparam("b_now"),
-    )
-)
-
 _UNBLOCK = (
     operations.update()
     .where(_o.id.in_(sa.bindparam("ids", expanding=True)), _o.blocked == 1)
     .values(blocked=0)
 )
-_BLOCK = (
-    operations.update()
-    .where(_o.id.in_(sa.bindparam("ids", expanding=True)))
-    .values(blocked=1)
-)
+_BLOCK = operations.update().where(_o.id.in_(sa.bindparam("ids", expanding=True))).values(blocked=1)
 _BLOCKED_LANES = (
     sa.select(_o.lane)
     .where(_o.host == sa.bindparam("host"), _o.state == QUEUED, _o.blocked == 1)
@@ -207,6 +150,19 @@ def claim(
             dispatches=row["dispatches"] + 1,
         )
     return claimed
+
+
+def held_claims(
+    connection: Connection, owner: str, claimed: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return those of the rows, as claim() returned them, that the owner does hold like that."""
+    found = connection.execute(
+        sa.select(_o.id, _o.fence).where(
+            _o.id.in_([row["id"] for row in claimed]), _o.owner == owner, _o.state == RUNNING
+        )
+    )
+    held = {(key, fence) for key, fence in found}
+    return [row for row in claimed if (row["id"], row["fence"]) in held]
 
 
 def _only_heads(

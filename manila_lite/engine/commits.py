@@ -25,6 +25,7 @@ from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite.db import operations as rows
+from manila_lite.db.owned_updates import OwnedUpdate
 from manila_lite.db.session import Database
 from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import crashpoints
@@ -49,8 +50,8 @@ class CommitterStopped(BaseException):
 class Bundle:
     """What one operation wants written, all or nothing.
 
-    statement: one of UPDATE_OWNED, FINISH_OWNED, RELEASE_OWNED; parameters: its values without
-    the guard. lane: set when the operation leaves its lane.
+    update: the kind of update; parameters: its values without those of the guard. lane: set when
+    the operation leaves its lane.
     """
 
     kind: str
@@ -58,7 +59,7 @@ class Bundle:
     owner: str
     fence: int
     revision: int
-    statement: Any
+    update: OwnedUpdate
     parameters: dict[str, Any]
     writes: Sequence[Write] = ()
     lane: str | None = None
@@ -67,10 +68,10 @@ class Bundle:
 
     def guarded(self) -> dict[str, Any]:
         self.parameters.update(
-            b_id=self.operation_id,
-            b_owner=self.owner,
-            b_fence=self.fence,
-            b_revision=self.revision,
+            id=self.operation_id,
+            owner=self.owner,
+            fence=self.fence,
+            revision=self.revision,
         )
         return self.parameters
 
@@ -161,12 +162,12 @@ class GroupCommitter:
 
     def _apply(self, connection: Connection, batch: list[Bundle]) -> int:
         held = self._still_held(connection, batch)
-        by_statement: dict[int, tuple[Any, list[dict[str, Any]]]] = {}
+        by_update: dict[int, tuple[OwnedUpdate, list[dict[str, Any]]]] = {}
         for bundle in held:
-            group = by_statement.setdefault(id(bundle.statement), (bundle.statement, []))
+            group = by_update.setdefault(id(bundle.update), (bundle.update, []))
             group[1].append(bundle.guarded())
-        for statement, parameters in by_statement.values():
-            connection.execute(statement, parameters if len(parameters) > 1 else parameters[0])
+        for update, parameters in by_update.values():
+            update.execute(connection, parameters)
         execute_writes(connection, [bundle.writes for bundle in held if bundle.writes])
         lanes = [bundle.lane for bundle in held if bundle.lane is not None]
         unblocked = rows.unblock_next(connection, self._host, lanes) if lanes else 0

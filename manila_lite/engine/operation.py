@@ -15,6 +15,8 @@ from manila_lite import exception
 from manila_lite.clock import Clock
 from manila_lite.context import RequestContext
 from manila_lite.db import operations as rows
+from manila_lite.db import owned_updates
+from manila_lite.db.owned_updates import OwnedUpdate
 from manila_lite.db.writes import Write
 from manila_lite.engine import commits, crashpoints, outcomes, retry
 from manila_lite.engine.commits import Bundle, GroupCommitter
@@ -209,7 +211,7 @@ class Operation:
         self._save(
             commits.RELEASE,
             rows.QUEUED,
-            statement=rows.RELEASE_OWNED,
+            update=owned_updates.RELEASE,
             dispatches=max(self.dispatches - 1, 0),
         )
 
@@ -299,7 +301,7 @@ class Operation:
         self._save(
             commits.FINISH,
             state,
-            statement=rows.FINISH_OWNED,
+            update=owned_updates.FINISH,
             writes=writes,
             lane=self.lane,
             error=error,
@@ -312,24 +314,20 @@ class Operation:
         kind: str,
         state: str,
         *,
-        statement: Any = rows.UPDATE_OWNED,
+        update: OwnedUpdate = owned_updates.ADVANCE,
         writes: Sequence[Write] = (),
         lane: str | None = None,
         **values: Any,
     ) -> None:
         parameters = {
-            "b_state": state,
-            "b_steps": to_json(self._steps),
-            "b_progress": self.shown_progress,
-            "b_now": self.clock.now(),
+            "state": state,
+            "steps": to_json(self._steps),
+            "progress": self.shown_progress,
+            "now": self.clock.now(),
+            "next_run_at": None,
+            "dispatches": self.dispatches,
+            **values,
         }
-        if kind == commits.FINISH:
-            parameters.update(b_error=values["error"], b_result=values["result"])
-        else:
-            parameters.update(
-                b_next_run_at=values.get("next_run_at"),
-                b_dispatches=values.get("dispatches", self.dispatches),
-            )
         self._committer.commit(
             Bundle(
                 kind,
@@ -337,7 +335,7 @@ class Operation:
                 self.owner,
                 self.fence,
                 self.revision,
-                statement,
+                update,
                 parameters,
                 writes,
                 lane,
