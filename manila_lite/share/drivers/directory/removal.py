@@ -12,8 +12,9 @@ from manila_lite import exception
 from manila_lite.share.drivers.directory import kernel, tree
 from manila_lite.share.drivers.directory.paths import OPEN_DIRECTORY
 
-_PASSES = 5
-_GONE_OR_FULL = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST})
+_PASSES = 20
+# Somebody else removed it, put something into it, or put something else in its place.
+_CHANGED = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
 def remove(parent: int, name: str) -> None:
@@ -52,7 +53,7 @@ def _remove_directory(parent: int, name: str) -> bool:
     try:
         os.rmdir(name, dir_fd=parent)
     except OSError as error:
-        if error.errno not in _GONE_OR_FULL:
+        if error.errno not in _CHANGED:
             raise
         return error.errno == errno.ENOENT
     return True
