@@ -50,6 +50,11 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
+def as_progress(text: str) -> str:
+    """Return the text as the row shows it."""
+    return writable(text)[:_MAX_PROGRESS]
+
+
 class Operation:
     """One dispatch of an operation.
 
@@ -190,7 +195,7 @@ class Operation:
 
     def progress(self, text: str) -> None:
         """Tell people how far it is; written with the next write of the operation."""
-        self.shown_progress = writable(text)[:_MAX_PROGRESS]
+        self.shown_progress = as_progress(text)
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from manila_lite.db.session import Database
 from manila_lite.db.writes import Write
 from manila_lite.engine import outcomes
 from manila_lite.engine.commits import CommitterStopped, FenceLost, GroupCommitter
-from manila_lite.engine.operation import Operation, ask
+from manila_lite.engine.operation import Operation, as_progress, ask
 from manila_lite.engine.outcomes import Pending, Suspended, Waiter
 from manila_lite.engine.registry import FlowDefinition, FlowRegistry
 from manila_lite.engine.settings import EngineSettings
@@ -259,11 +259,15 @@ class Runner:
         overdue = waiter.deadline is not None and elapsed >= waiter.deadline
         if not isinstance(answer, Pending):
             self.resume(entry, lambda: answer)
-        elif overdue or (answer.progress is not None and answer.progress != entry.progress):
+        elif overdue or (_is_news(answer.progress, entry)):
             # The flow itself records progress and notices that its time is over.
             self.resume(entry, lambda: answer)
         elif not self._draining:
             self.timers.add(entry, waiter.schedule.delay(elapsed))
+
+
+def _is_news(progress: str | None, entry: Entry) -> bool:
+    return progress is not None and as_progress(progress) != entry.progress
 
 
 def _entry(operation: Operation, waiter: Waiter | None = None) -> Entry:
