@@ -30,6 +30,12 @@ with no_eventlet.hidden():
     from oslo_messaging._drivers import amqp as rpc_amqp
     from oslo_messaging._drivers import amqpdriver, impl_rabbit
     from oslo_messaging._drivers import common as rpc_common
+    from oslo_messaging._metrics import client as metrics
+
+    try:
+        from oslo_messaging._tracing import client as tracing
+    except ImportError:  # older releases
+        tracing = None
 
 Deliver = Callable[[RawMessage], None]
 
@@ -311,8 +317,16 @@ def failure_text(error: BaseException) -> str:
     return json.dumps(failure)
 
 
-def register_rabbit_options(conf: cfg.ConfigOpts) -> None:
-    """Make [oslo_messaging_rabbit] readable before a transport exists."""
-    group = cfg.OptGroup(RABBIT_GROUP, title="RabbitMQ driver options")
-    conf.register_group(group)
-    conf.register_opts([*impl_rabbit.rabbit_opts, *rpc_amqp.amqp_opts], group=group)
+def register_options(conf: cfg.ConfigOpts) -> None:
+    """Make the library's options readable on ``conf`` before a transport exists.
+
+    Those of metrics and tracing it registers on the global configuration only, and then reads
+    from ours.
+    """
+    groups = {
+        RABBIT_GROUP: [*impl_rabbit.rabbit_opts, *rpc_amqp.amqp_opts],
+        "oslo_messaging_metrics": metrics.oslo_messaging_metrics,
+        "oslo_messaging_tracing": tracing.oslo_messaging_tracing if tracing else [],
+    }
+    for group, opts in groups.items():
+        conf.register_opts(opts, group=group)

@@ -21,7 +21,7 @@ def set_defaults(conf: cfg.ConfigOpts) -> None:
 
     Defaults only: whatever [oslo_messaging_rabbit] or the query of transport_url says, counts.
     """
-    oslo_inside.register_rabbit_options(conf)
+    oslo_inside.register_options(conf)
     group = oslo_inside.RABBIT_GROUP
     ours = conf[rpc_conf.GROUP]
     quorum = ours.queue_compat == rpc_conf.QUORUM

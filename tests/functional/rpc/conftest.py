@@ -4,6 +4,7 @@
 import contextlib
 import json
 import pathlib
+import tempfile
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from oslo_config import cfg
 
 from manila_lite.conf import rpc as rpc_conf
+from manila_lite.engine.registry import FlowRegistry
 from manila_lite.rpc import server as rpc_server
 from manila_lite.rpc import transport as transports
 from manila_lite.rpc.listener import BatchListener
@@ -46,27 +48,18 @@ def cast_of(number, method="create_snapshot", **args):
     )
 
 
-def make_conf(url, exchange="openstack", **options):
-    """A configuration as from a file; options of [oslo_messaging_rabbit] have the prefix rabbit__."""
-    conf = cfg.ConfigOpts()
-    conf([], default_config_files=[], default_config_dirs=[])
-    rpc_conf.register(conf)
-    ours = {key: value for key, value in options.items() if "__" not in key}
-    for key, value in ours.items():
-        conf.set_override(key, value, group=rpc_conf.GROUP)
-    transports.set_defaults(conf)
-    for key, value in options.items():
-        group, _, name = key.partition("__")
-        if name:
-            conf.set_override(name, value, group={"rabbit": "oslo_messaging_rabbit"}[group])
-    import oslo_messaging
-
-    oslo_messaging.set_transport_defaults(exchange)
-    with contextlib.suppress(cfg.NoSuchOptError):
-        conf.set_override("control_exchange", exchange)
-    conf.register_opts(oslo_messaging.transport._transport_opts)
-    conf.set_override("transport_url", url)
-    conf.set_override("control_exchange", exchange)
+def make_conf(url, exchange, rabbit=None, **options):
+    """A configuration as from a file, with options of [manila_lite] and [oslo_messaging_rabbit]."""
+    lines = ["[DEFAULT]", f"transport_url = {url}", f"control_exchange = {exchange}"]
+    lines += ["[manila_lite]", *(f"{key} = {value}" for key, value in options.items())]
+    lines += ["[oslo_messaging_rabbit]"]
+    lines += [f"{key} = {value}" for key, value in (rabbit or {}).items()]
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("\n".join(lines))
+        file.flush()
+        conf = cfg.ConfigOpts()
+        rpc_conf.register(conf)
+        conf([], default_config_files=[file.name], default_config_dirs=[])
     return conf
 
 
@@ -103,6 +96,23 @@ class Recorder:
     @property
     def all(self):
         return [item for batch in self.batches for item in batch]
+
+
+class Journal:
+    """What an Intake records into: operations and letters in memory."""
+
+    def __init__(self):
+        self.operations = []
+        self.letters = []
+        self.before = lambda operations, letters: None
+
+    def record(self, operations, letters=()):
+        self.before(operations, letters)
+        self.operations += operations
+        self.letters += letters
+
+    def has(self, message_id):
+        return any(operation.message_id == message_id for operation in self.operations)
 
 
 class Sender:
@@ -151,6 +161,28 @@ class Stack:
     def conf(self, **options):
         return make_conf(self.broker.url, self.exchange, **options)
 
+    def server(self, flows, journal, run_call=None, *, server=SERVER, **options):
+        """A whole RPC server, started."""
+        conf = self.conf(**options)
+        made = rpc_server.RpcServer(
+            conf,
+            self.transport(conf),
+            topic=self.topic,
+            server=server,
+            flows=flows,
+            journal=journal,
+            run_call=run_call or (lambda call: None),
+        )
+        made.start()
+        self._exits.callback(made.stop, 5)
+        made.wait_until_tried(WAIT)
+        return made
+
+    def unacknowledged(self):
+        """Messages in the server's queue, acknowledged by nobody. Exact for classic queues only."""
+        rows = self.broker.listed("queues", "name", "messages")
+        return next(row["messages"] for row in rows if row["name"] == self.queue)
+
     def transport(self, conf=None):
         transport = transports.make_transport(conf or self.conf())
         self._exits.callback(transport.cleanup)
@@ -159,9 +191,8 @@ class Stack:
     def listener(self, journal, *, receive=lambda raw: raw, start=True, conf=None, **options):
         """A listener with no-op reading; started, and waited for until it can receive."""
         conf = conf or self.conf()
-        connect = rpc_server.connector(
-            conf, self.transport(conf), topic=self.topic, server=SERVER
-        )
+        conf = conf if isinstance(conf, cfg.ConfigOpts) else self.conf(**conf)
+        connect = rpc_server.connector(conf, self.transport(conf), topic=self.topic, server=SERVER)
         listener = BatchListener(connect, journal, receive=receive, **options)
         if start:
             listener.start()
@@ -173,3 +204,32 @@ class Stack:
         sender = Sender(self.broker, self.exchange, self.topic)
         self._exits.callback(sender.close)
         return sender
+
+
+@pytest.fixture
+def registry():
+    """Flows to send to: enough of the share service's signatures."""
+    flows = FlowRegistry()
+
+    @flows.flow("create_share_instance", version="1.4", lane="share:{share_instance_id}")
+    def create_share_instance(
+        op,
+        share_instance_id: str,
+        request_spec: dict,
+        filter_properties: dict,
+        snapshot_id: str | None = None,
+    ): ...
+
+    @flows.flow("create_snapshot", version="1.0", lane="share:{share_id}")
+    def create_snapshot(op, share_id: str, snapshot_id: str): ...
+
+    @flows.flow("extend_share", version="1.2", lane="share:{share_id}")
+    def extend_share(op, share_id: str, new_size: int, reservations: list[str] | None = None): ...
+
+    @flows.flow("connection_get_info", version="1.12", lane="call", kind="call")
+    def connection_get_info(op, share_instance_id: str): ...
+
+    @flows.flow("reconcile", lane="service", internal=True)
+    def reconcile(op): ...
+
+    return flows
