@@ -77,24 +77,25 @@ class AdoptionMethods(DirectoryBase):
         path = "/".join(parts)
         with self._locks.data(place):
             known = self._metadata.read(place) or {}
-            if not (known.get("adopted_from") == path and self._store.exists(place)):
-                self._take(place, parts, {"id": model["id"], "adopted_from": path})
-            size = _size(self._store.used_bytes(place), wishes)
-            self._metadata.update(place, size=size)
-            return size
+            if known.get("adopted_from") == path and self._store.exists(place):
+                return int(known["size"])
+            return self._take(place, parts, {"id": model["id"], "adopted_from": path}, wishes)
 
-    def _take(self, place: Place, parts: list[str], values: dict[str, Any]) -> None:
+    def _take(
+        self, place: Place, parts: list[str], values: dict[str, Any], wishes: Mapping[str, Any]
+    ) -> int:
         """Metadata first: data under a final name without any would count as somebody else's."""
         with self._root.area(place.kind.value) as area, self._parent_of(parts) as parent:
-            measure(parent, parts[-1], "/".join(parts))  # is it there, is it a directory, may we?
+            size = _size(measure(parent, parts[-1], "/".join(parts)), wishes)
             in_place = parts == [place.kind.value, place.name]
             if not in_place and self._store.exists(place):
                 raise _Refused(f"{place} exists already")
-            self._metadata.update(place, **values)
+            self._metadata.update(place, size=size, **values)
             if not in_place:
                 os.rename(parts[-1], place.name, src_dir_fd=parent, dst_dir_fd=area)
                 kernel.fsync_directory(parent)
                 kernel.fsync_directory(area)
+            return size
 
     @contextlib.contextmanager
     def _parent_of(self, parts: list[str]) -> Iterator[int]:
@@ -161,7 +162,7 @@ def _size(used: int, wishes: Mapping[str, Any]) -> int:
 
 _REASONS = {
     errno.ENOENT: "does not exist",
-    errno.ENOTDIR: "is not a directory",
+    errno.ENOTDIR: "is not a directory, but a file or a symbolic link",
     errno.ELOOP: "is a symbolic link",
     errno.EXDEV: "is on another file system",
 }

@@ -38,14 +38,15 @@ _LONGEST_NAME = 200
 
 def checked_name(name: object) -> str:
     """The name, when it is safe as one path component; PathRefused, which names it, when not."""
-    text = str(name)
-    if len(text) > _LONGEST_NAME:
-        raise exception.PathRefused(name=text[:50] + "...", reason="it is too long")
-    if not _NAME.fullmatch(text) or ".." in text:
+    if not isinstance(name, str):
+        raise exception.PathRefused(name=name, reason="it is no text")
+    if len(name) > _LONGEST_NAME:
+        raise exception.PathRefused(name=name[:50] + "...", reason="it is too long")
+    if not _NAME.fullmatch(name) or ".." in name:
         raise exception.PathRefused(
-            name=text, reason="only letters, digits and _ . - may stand in it, no dot in front"
+            name=name, reason="only letters, digits and _ . - may stand in it, no dot in front"
         )
-    return text
+    return name
 
 
 class Kind(enum.Enum):
