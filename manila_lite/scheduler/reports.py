@@ -13,6 +13,7 @@ from oslo_log import log
 
 from manila_lite import context as contexts
 from manila_lite.db import reports, services
+from manila_lite.scheduler.capabilities import complete
 from manila_lite.share.environment import ShareEnvironment
 
 LOG = log.getLogger(__name__)
@@ -39,7 +40,8 @@ def report_alive(environment: ShareEnvironment) -> None:
 def capabilities(environment: ShareEnvironment) -> dict[str, Any] | None:
     """Return what the driver reports now; None when it has nothing to say."""
     stats = environment.driver.get_share_stats(refresh=True)
-    return dict(stats) if stats else None
+    name = environment.configuration.safe_get("share_backend_name") or environment.backend
+    return complete(stats, name) if stats else None
 
 
 def report_capabilities(environment: ShareEnvironment) -> None:

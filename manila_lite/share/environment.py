@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from oslo_config import cfg
 
 from manila_lite.clock import Clock
-from manila_lite.db import private_data
+from manila_lite.conf import engine as engine_conf
+from manila_lite.db import private_data, types
 from manila_lite.db.session import Database
+from manila_lite.engine.journal import Journal
 from manila_lite.share.configuration import Configuration
 
 MAX_VALUE = 1023
+
+# notify(context, event type, payload)
+Notify = Callable[[Any, str, Mapping[str, Any]], None]
 
 
 class Scheduler(Protocol):
@@ -78,6 +83,8 @@ class ShareEnvironment:
     """The surroundings of one back end's flows (op.env).
 
     host: 'host@backend'. driver: set once it is made. scheduler: None without a broker.
+    journal: the engine's own, so that what flows start is noticed at once. notify: told of
+    events, such as the used space of a share.
     """
 
     db: Database
@@ -89,6 +96,9 @@ class ShareEnvironment:
     private_storage: PrivateStorage
     driver: Any = None
     scheduler: Scheduler | None = None
+    journal: Journal | None = None
+    notify: Notify | None = None
+    _zone_id: str | None = None
 
     @classmethod
     def build(
@@ -110,6 +120,23 @@ class ShareEnvironment:
         """The zone of this back end, or the node's where the back end names none."""
         own = self.configuration.safe_get("backend_availability_zone")
         return str(own or self.conf.storage_availability_zone)
+
+    def zone_id(self) -> str:
+        """Return the id of the back end's availability zone; looked up once."""
+        if self._zone_id is None:
+            self._zone_id = self.db.run(
+                lambda connection: types.ensure_zone(
+                    connection, self.availability_zone, self.clock.now()
+                )
+            )
+        return self._zone_id
+
+    @property
+    def interrupted_operation_policy(self) -> str:
+        """'retry' or 'error': what becomes of a step in doubt of which the driver knows nothing."""
+        return str(
+            engine_conf.backend_value(self.conf, self.backend, "interrupted_operation_policy")
+        )
 
     @property
     def share_name_template(self) -> str:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flows of shares and snapshots; importing this package registers all of them.
+
+All operations of one share and its snapshots run on the lane ``share:<share id>``.
+"""
+
+from manila_lite.scheduler.reports import report_alive, report_capabilities
+from manila_lite.share.flows import (
+    capabilities,
+    create,
+    delete,
+    ensure,
+    resize,
+    snapshots,
+)
+from manila_lite.share.flows.casting import LANE_RESOLVERS
+from manila_lite.share.flows.deferred import delete_deferred
+from manila_lite.share.flows.reconcile import reconcile
+from manila_lite.share.flows.usage import update_share_usage
+
+__all__ = [
+    "LANE_RESOLVERS",
+    "capabilities",
+    "create",
+    "delete",
+    "delete_deferred",
+    "ensure",
+    "reconcile",
+    "report_alive",
+    "report_capabilities",
+    "resize",
+    "snapshots",
+    "update_share_usage",
+]

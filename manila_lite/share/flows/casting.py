@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that the service starts itself, in the lanes of the shares they are about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from manila_lite import context as contexts
+from manila_lite.db import shares as share_rows
+from manila_lite.db import snapshots as snapshot_rows
+from manila_lite.db.models.lite import operations
+from manila_lite.engine import registry
+from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
+from manila_lite.share.environment import ShareEnvironment
+
+_UNFINISHED = sa.select(operations.c.message_id).where(
+    operations.c.host == sa.bindparam("host"),
+    operations.c.message_id.in_(sa.bindparam("message_ids", expanding=True)),
+    operations.c.finished == 0,
+)
+
+
+def lane_of(share_id: str) -> str:
+    """The lane on which all operations of a share and of its snapshots run."""
+    return f"share:{share_id}"
+
+
+#: {argument: (lane field, look-up for a whole batch)}: casts that name no share.
+LANE_RESOLVERS: Mapping[str, tuple[str, LaneResolver]] = {
+    "share_instance_id": ("share_id", share_rows.share_ids_of_instances),
+    "snapshot_id": ("share_id", snapshot_rows.share_ids_of_snapshots),
+}
+
+
+def journal_of(environment: ShareEnvironment) -> Journal:
+    """Return the engine's journal, or one that the engine notices at its next poll."""
+    if environment.journal is not None:
+        return environment.journal
+    return Journal(environment.db, environment.host, registry, environment.clock, LANE_RESOLVERS)
+
+
+def internal(method: str, message_id: str | None = None, **arguments: Any) -> NewOperation:
+    """An operation of the service's own. message_id: the same one is recorded once."""
+    context = contexts.get_admin_context().to_journal()
+    if message_id is None:
+        return NewOperation(method, arguments, context=context)
+    return NewOperation(method, arguments, context=context, message_id=message_id)
+
+
+def message_id(*parts: Any) -> str:
+    """Return an id that is the same for the same parts, and fits the column."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) -> set[str]:
+    """Return those operations that have not come to an end."""
+    found = connection.execute(_UNFINISHED, {"host": host, "message_ids": list(message_ids)})
+    return set(found.scalars())

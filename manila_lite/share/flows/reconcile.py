@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows in a transitional status with no operation behind them: found, and brought to an end.
+
+They are left by a Manila that was killed, by casts that were lost before this service took over,
+and by operations whose last write was refused. Migrations and replicas are left alone: their
+state is more than one row.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from oslo_log import log
+from sqlalchemy.engine import Connection
+
+from manila_lite import exception, states
+from manila_lite.conf import engine as engine_conf
+from manila_lite.db import messages, operations, share_changes, snapshot_changes
+from manila_lite.db import shares as share_rows
+from manila_lite.db import snapshots as snapshot_rows
+from manila_lite.db.records import Record
+from manila_lite.db.writes import Write
+from manila_lite.engine import Done, Operation, flow
+from manila_lite.engine.journal import Journal, NewOperation
+from manila_lite.share.environment import ShareEnvironment
+from manila_lite.share.flows import casting, common, create, delete, probes, snapshots
+
+LOG = log.getLogger(__name__)
+
+RECONCILE_SHARE: Final = "_reconcile_share"
+RECONCILE_SNAPSHOT: Final = "_reconcile_snapshot"
+
+SHARE_STATUSES: Final = (
+    states.CREATING,
+    states.CREATING_FROM_SNAPSHOT,
+    states.DELETING,
+    states.EXTENDING,
+    states.SHRINKING,
+    states.ENSURING,
+    states.MANAGE_STARTING,
+    states.UNMANAGE_STARTING,
+    states.MANAGE_ERROR_UNMANAGE_STARTING,
+    states.REVERTING,
+    states.REVERTING_TO_SNAPSHOT,
+)
+SNAPSHOT_STATUSES: Final = (
+    states.CREATING,
+    states.DELETING,
+    states.MANAGE_STARTING,
+    states.UNMANAGE_STARTING,
+    states.RESTORING,
+)
+
+
+class Abandoned(exception.ManilaException):
+    message = (
+        "%(what)s was found in '%(status)s' with no operation behind it, and it cannot be told "
+        "how far it came."
+    )
+
+
+# -- finding -----------------------------------------------------------------------------------
+
+
+def reconcile(environment: ShareEnvironment, journal: Journal) -> int:
+    """Journal a reconciliation for each row that is stuck; return how many there are.
+
+    A row is stuck when it has stood in a transitional status for reconcile_grace seconds and its
+    lane is empty.
+    """
+    grace = float(environment.conf[engine_conf.GROUP].reconcile_grace)
+    before = environment.clock.now() - datetime.timedelta(seconds=grace)
+    found = environment.db.run(
+        lambda connection: find_stuck(connection, environment.host, before), write=False
+    )
+    if found:
+        LOG.warning("%d rows are stuck in a transitional status", len(found))
+        journal.record(found)
+    return len(found)
+
+
+def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> list[NewOperation]:
+    """Return an operation for each row of the host that last changed before that time.
+
+    The same row in the same state makes the same message id: it is taken up once.
+    """
+    candidates = [*_shares(connection, host, before), *_snapshots(connection, host, before)]
+    lanes = {lane for lane, _ in candidates}
+    busy = operations.open_lanes(connection, host, lanes) if lanes else set()
+    return [operation for lane, operation in candidates if lane not in busy]
+
+
+def _shares(
+    connection: Connection, host: str, before: datetime.datetime
+) -> Iterator[tuple[str, NewOperation]]:
+    pages = share_rows.iterate_instances(connection, host, SHARE_STATUSES)
+    for row in _older(pages, before):
+        yield (
+            casting.lane_of(row["share_id"]),
+            casting.internal(
+                RECONCILE_SHARE,
+                message_id=_message_id(RECONCILE_SHARE, row),
+                share_instance_id=row["id"],
+                status=row["status"],
+            ),
+        )
+
+
+def _snapshots(
+    connection: Connection, host: str, before: datetime.datetime
+) -> Iterator[tuple[str, NewOperation]]:
+    pages = snapshot_rows.iterate_instances(connection, host, SNAPSHOT_STATUSES)
+    for row in _older(pages, before):
+        yield (
+            casting.lane_of(row["parent_share_id"]),
+            casting.internal(
+                RECONCILE_SNAPSHOT,
+                message_id=_message_id(RECONCILE_SNAPSHOT, row),
+                snapshot_id=row["snapshot_id"],
+                status=row["status"],
+            ),
+        )
+
+
+def _older(pages: Iterable[list[Record]], before: datetime.datetime) -> Iterator[Record]:
+    for page in pages:
+        for row in page:
+            changed = row["updated_at"] or row["created_at"]
+            if changed is None or changed <= before:
+                yield row
+
+
+def _message_id(method: str, row: Record) -> str:
+    return casting.message_id(method, row["id"], row["status"], row["updated_at"])
+
+
+# -- bringing to an end ------------------------------------------------------------------------
+
+_ACTIONS: Final = {
+    states.CREATING: messages.ACTION_CREATE,
+    states.CREATING_FROM_SNAPSHOT: messages.ACTION_CREATE,
+    states.DELETING: messages.ACTION_DELETE,
+    states.EXTENDING: messages.ACTION_EXTEND,
+    states.SHRINKING: messages.ACTION_SHRINK,
+    states.REVERTING: messages.ACTION_REVERT_TO_SNAPSHOT,
+    states.REVERTING_TO_SNAPSHOT: messages.ACTION_REVERT_TO_SNAPSHOT,
+}
+
+
+def _share_failed(
+    op: Operation, error: BaseException, share_instance_id: str, status: str
+) -> list[Write]:
+    instance = common.get_instance(op, share_instance_id)
+    if instance is None:
+        return []
+    now = op.clock.now()
+    old = common.own_status(instance, status, states.CREATING_FROM_SNAPSHOT)
+    action = _ACTIONS.get(status, messages.ACTION_UPDATE)
+    return [
+        *share_changes.move(instance["id"], old, states.SHARE_ERROR_STATUS[old], now),
+        *common.tell_user(op, instance, action, now),
+    ]
+
+
+@flow(
+    RECONCILE_SHARE,
+    lane="share:{share_id}",
+    resource=("share_instance", "share_instance_id"),
+    on_failure=_share_failed,
+    internal=True,
+)
+def reconcile_share(op: Operation, share_instance_id: str, status: str) -> None:
+    """Bring an abandoned instance to an end, by asking the driver what became of it.
+
+    A creation that took effect becomes available; a deletion is carried out again, for that is
+    what was asked for; of the rest nobody can tell, and it fails with the reason.
+    """
+    instance = common.get_instance(op, share_instance_id)
+    if instance is None or instance["status"] not in (status, states.CREATING_FROM_SNAPSHOT):
+        return common.skip(op, "the share instance has moved on")
+    if status == states.DELETING:
+        return delete.delete_share_instance(op, share_instance_id)
+    if status == states.ENSURING:
+        return op.finish(
+            share_changes.move(instance["id"], status, states.AVAILABLE, op.clock.now())
+        )
+    if status in (states.CREATING, states.CREATING_FROM_SNAPSHOT):
+        return _finish_creation(op, instance)
+    raise Abandoned(what=f"Share {instance['share_id']}", status=status)
+
+
+# How long a back end that does not answer is asked about one share, in seconds.
+_PATIENCE: Final = 600.0
+
+
+def _finish_creation(op: Operation, instance: Record) -> None:
+    found = op.wait("look", functools.partial(_look, op, instance), deadline=_PATIENCE)
+    if not found["made"]:
+        raise Abandoned(what=f"Share {instance['share_id']}", status=instance["status"])
+    exports = create.copied(op, instance, found["result"])
+    op.finish(share_changes.created(instance, exports, op.clock.now(), zone_id=op.env.zone_id()))
+
+
+def _look(op: Operation, instance: Record) -> dict[str, Any]:
+    answer = probes.was_created(op, instance)
+    return {"made": isinstance(answer, Done), "result": getattr(answer, "result", None)}
+
+
+def _snapshot_failed(
+    op: Operation, error: BaseException, snapshot_id: str, status: str
+) -> list[Write]:
+    instance = snapshots.get_snapshot(op, snapshot_id)
+    if instance is None:
+        return []
+    now = op.clock.now()
+    resource = (messages.RESOURCE_SNAPSHOT, snapshot_id)
+    action = _ACTIONS.get(status, messages.ACTION_UPDATE)
+    new = states.SNAPSHOT_ERROR_STATUS[status]
+    return [
+        *snapshot_changes.move(instance["id"], status, new, now),
+        *common.tell_user(op, instance, action, now, resource=resource),
+    ]
+
+
+@flow(
+    RECONCILE_SNAPSHOT,
+    lane="share:{share_id}",
+    resource=("snapshot", "snapshot_id"),
+    on_failure=_snapshot_failed,
+    internal=True,
+)
+def reconcile_snapshot(op: Operation, snapshot_id: str, status: str) -> None:
+    """Bring an abandoned snapshot to an end: a deletion is carried out again, the rest fails.
+
+    Drivers cannot be asked about snapshots.
+    """
+    instance = snapshots.get_snapshot(op, snapshot_id)
+    if instance is None or instance["status"] != status:
+        return common.skip(op, "the snapshot has moved on")
+    if status == states.DELETING:
+        return snapshots.delete_snapshot(op, snapshot_id)
+    raise Abandoned(what=f"Snapshot {snapshot_id}", status=status)
