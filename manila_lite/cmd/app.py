@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of one invocation share: configuration, database, who asks, how to answer."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from manila_lite.clock import SystemClock
+from manila_lite.cmd.output import Output
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+    from sqlalchemy.engine import Connection
+
+    from manila_lite.context import RequestContext
+    from manila_lite.db.session import Database
+
+T = TypeVar("T")
+
+# Somebody sits and waits: long enough for a fail-over to be noticed, not for one to be over.
+DATABASE_PATIENCE = 5.0
+
+
+class App:
+    """Everything is made at its first use, so that ``--help`` costs nothing."""
+
+    def __init__(
+        self, config_files: tuple[str, ...] = (), as_json: bool = False, verbose: bool = False
+    ) -> None:
+        self.config_files = config_files
+        self.output = Output(as_json)
+        self.verbose = verbose
+        self.clock = SystemClock()
+        self.user_id = os.environ.get("OS_USER_ID", "admin")
+        self.project_id = os.environ.get("OS_PROJECT_ID", "admin")
+
+    @functools.cached_property
+    def conf(self) -> cfg.ConfigOpts:
+        """The configuration, checked as far as every command needs it."""
+        from manila_lite.conf.check import check_common
+        from manila_lite.conf.load import load
+        from manila_lite.observability import logging
+
+        conf = load([], self.config_files or None)
+        # A command's log is for its user: on standard error, warnings unless more is wanted.
+        conf.set_override("log_file", None)
+        conf.set_override("log_dir", None)
+        conf.set_override("use_syslog", False)
+        conf.set_override("use_journal", False)
+        conf.set_override("debug", self.verbose)
+        if not self.verbose:
+            conf.set_override("default_log_levels", [*logging.QUIET, "manila_lite=ERROR"])
+        check_common(conf)
+        logging.setup(conf)
+        return conf
+
+    @functools.cached_property
+    def database(self) -> Database:
+        """The database, known to have the tables that this release needs."""
+        from manila_lite.db.sync import require_current
+
+        database = self.bare_database
+        _require_file(database)
+        require_current(database, deadline=DATABASE_PATIENCE)
+        return database
+
+    @functools.cached_property
+    def bare_database(self) -> Database:
+        """The database as it is, for ``db sync``."""
+        from manila_lite.db.session import Database
+
+        return Database.from_conf(self.conf)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a reading function; gives up after DATABASE_PATIENCE seconds."""
+        return self.database.run(work, write=False, deadline=DATABASE_PATIENCE)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in one transaction; gives up after DATABASE_PATIENCE seconds."""
+        return self.database.run(work, deadline=DATABASE_PATIENCE)
+
+    def context(self) -> RequestContext:
+        """A new request of the user and the project that the command acts for."""
+        from manila_lite.context import RequestContext
+
+        return RequestContext(
+            user_id=self.user_id, project_id=self.project_id, is_admin=True, overwrite=False
+        )
+
+    def close(self) -> None:
+        """Give connections back."""
+        if "bare_database" in self.__dict__:
+            self.bare_database.close()
+
+
+def _require_file(database: Database) -> None:
+    """SQLite would make an empty file, or complain about its directory."""
+    path = database.url.database
+    if database.dialect == "sqlite" and path and not path.startswith((":", "file:")):
+        from manila_lite.db.sync import DatabaseUnfit
+
+        if not os.path.exists(path):
+            raise DatabaseUnfit(reason=f"there is no file {path}; run 'manila-lite db sync'")
+
+
+pass_app = click.make_pass_decorator(App)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""manila-lite: the command line. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from manila_lite.cmd import (
+    completion,
+    database,
+    dead_letters,
+    demo,
+    errors,
+    operations,
+    services,
+    share_commands,
+    snapshot_commands,
+)
+from manila_lite.cmd.app import App
+from manila_lite.cmd.options import Group
+
+_EXIT_CODES = "\n".join(f"  {code}  {meaning}" for code, meaning in errors.MEANINGS.items())
+
+
+class Root(Group):
+    """Turns errors that people can do something about into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            code, app = errors.exit_code(error), ctx.obj
+            if code == errors.BUG and isinstance(app, App) and app.verbose:
+                raise
+            as_json = isinstance(app, App) and app.output.as_json
+            raise errors.Failure(errors.message(error), code, as_json) from error
+        finally:
+            if isinstance(ctx.obj, App):
+                ctx.obj.close()
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
+)
+@click.option(
+    "--config-file",
+    "config_files",
+    multiple=True,
+    metavar="FILE",
+    envvar="MANILA_LITE_CONFIG_FILE",
+    help="Configuration, a manila.conf or the like; may be repeated. Without it, manila-lite.conf "
+    "or manila.conf is looked for in ~/.manila-lite, here, /etc/manila_lite and /etc/manila.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+@click.option("--verbose", "-v", is_flag=True, help="Write a log to standard error.")
+@click.version_option(package_name="manila-lite", message="manila-lite %(version)s")
+@click.pass_context
+def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+    """Shares and snapshots on your storage, and the operations that make them.
+
+    With a transport_url in the configuration, requests are cast to RabbitMQ in Manila's own
+    format; without one they are written to the journal, where the daemon (manila-lite-share)
+    picks them up.
+
+    \b
+    Examples:
+      manila-lite demo
+      manila-lite db sync
+      manila-lite share create --name music --wait 10
+      manila-lite snapshot create music --name monday --wait
+      manila-lite --json share list
+      manila-lite op list --state failed
+    """
+    if not isinstance(ctx.obj, App):
+        ctx.obj = App(config_files, as_json, verbose)
+
+
+for command in (
+    database.db,
+    services.service,
+    services.pool,
+    share_commands.share,
+    snapshot_commands.snapshot,
+    operations.op,
+    dead_letters.dead_letter,
+    completion.completion,
+    demo.demo,
+):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main(prog_name="manila-lite")

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an API does between a request and its cast: checks, rows, the status that says "begun".
+
+Each function runs on a connection inside a transaction and returns what is to be sent; dispatch.py
+commits and sends. Refused and its like mean that nothing was written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from manila_lite import states
+from manila_lite.cmd import lookup
+from manila_lite.cmd.dispatch import Prepared, Request
+from manila_lite.cmd.errors import Refused
+from manila_lite.cmd.specs import filter_properties, request_spec
+from manila_lite.db import creation, shares
+from manila_lite.db.models import share_instances, share_snapshot_instances
+from manila_lite.db.records import Record
+
+if TYPE_CHECKING:
+    from manila_lite.context import RequestContext
+
+LARGEST = 2**31 - 1  # GiB: what the column holds
+NAME_LENGTH = 255
+
+_MIGRATION_OVER = (None, "migration_success", "migration_error", "migration_cancelled")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShareWish:
+    """What somebody wants; size in GiB, host in full, ids made beforehand."""
+
+    share_id: str
+    host: str
+    size: int
+    share_proto: str
+    name: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    share_type: Record | None = None
+    snapshot: str | None = None
+    zone: str | None = None
+
+
+def create_share(
+    connection: Connection, context: RequestContext, wish: ShareWish, now: datetime.datetime
+) -> Prepared:
+    """Make the rows of a new share in 'creating'."""
+    source = _source(connection, wish) if wish.snapshot else None
+    host = source["share"]["host"] if source else wish.host
+    made = creation.new_share(
+        connection,
+        now,
+        host=host,
+        size=wish.size,
+        share_proto=wish.share_proto,
+        project_id=context.project_id or "",
+        user_id=context.user_id or "",
+        share_type=wish.share_type,
+        name=wish.name,
+        description=wish.description,
+        metadata=wish.metadata,
+        snapshot_id=source["id"] if source else None,
+        zone_id=None,
+        supports=_supports(wish.share_type),
+        share_id=wish.share_id,
+    )
+    spec = _spec_of(connection, made["share_id"], wish.share_type, host if source else None)
+    arguments = {
+        "share_instance_id": made["instance_id"],
+        "request_spec": spec,
+        "filter_properties": filter_properties(spec, host),
+        "snapshot_id": source["id"] if source else None,
+    }
+    request = Request("create_share_instance", host, arguments)
+    undo = functools.partial(
+        _set_status, share_instances, made["instance_id"], states.CREATING, states.ERROR
+    )
+    return Prepared([request], undo)
+
+
+def _spec_of(
+    connection: Connection, share_id: str, share_type: Record | None, snapshot_host: str | None
+) -> dict[str, Any]:
+    share = shares.get_share(connection, share_id)
+    assert share is not None
+    instance = share["instances"][0]
+    shares.complete(connection, [instance])
+    share["metadata"] = instance["metadata"]
+    # A scheduler sees an instance that has no host yet.
+    return request_spec(share, {**instance, "host": ""}, share_type, snapshot_host)
+
+
+def _source(connection: Connection, wish: ShareWish) -> Record:
+    """The snapshot that a share is made from, with ``share``, if that is possible."""
+    assert wish.snapshot is not None
+    snapshot = lookup.snapshot(connection, wish.snapshot)
+    share = lookup.share(connection, snapshot["share_id"])
+    if snapshot["status"] != states.AVAILABLE:
+        raise Refused(reason=f"snapshot {snapshot['id']} is {snapshot['status']}, not available")
+    if wish.size < snapshot["size"]:
+        raise Refused(
+            reason=f"{wish.size} GiB is less than the snapshot's size of {snapshot['size']} GiB"
+        )
+    if wish.share_proto != share["share_proto"]:
+        raise Refused(reason=f"the snapshot is of a share for {share['share_proto']}")
+    if share["create_share_from_snapshot_support"] is False:
+        raise Refused(reason="no shares can be made from this share's snapshots")
+    snapshot["share"] = share
+    return snapshot
+
+
+_SUPPORTS = (
+    "snapshot_support",
+    "create_share_from_snapshot_support",
+    "revert_to_snapshot_support",
+    "mount_snapshot_support",
+)
+
+
+def _supports(share_type: Mapping[str, Any] | None) -> dict[str, bool]:
+    """The share's *_support columns, as its type's extra specs have them."""
+    if share_type is None:
+        return {"snapshot_support": True, "create_share_from_snapshot_support": True}
+    specs = share_type["extra_specs"]
+    return {name: _is_true(specs.get(name)) for name in _SUPPORTS}
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").removeprefix("<is>").strip().lower() in ("true", "yes", "1", "t")
+
+
+def delete_share(
+    connection: Connection, name_or_id: str, force: bool, now: datetime.datetime
+) -> tuple[Record, Prepared]:
+    """Put all instances of a share into 'deleting'."""
+    share = lookup.share(connection, name_or_id)
+    count = lookup.snapshots_of(connection, share["id"])
+    if count:
+        raise Refused(reason=f"share {share['id']} has {count} snapshots; delete them first")
+    _refuse_in_group(share)
+    requests = []
+    old = {instance["id"]: instance["status"] for instance in share["instances"]}
+    for instance in share["instances"]:
+        _begin_share(connection, share, instance, states.DELETING, now, force)
+        arguments = {
+            "share_instance_id": instance["id"],
+            "force": force,
+            "deferred_delete": False,
+        }
+        requests.append(Request("delete_share_instance", instance["host"] or "", arguments))
+    return share, Prepared(requests, functools.partial(_restore_shares, old, states.DELETING))
+
+
+def resize_share(
+    connection: Connection, name_or_id: str, new_size: int, grow: bool, now: datetime.datetime
+) -> tuple[Record, Prepared]:
+    """Put a share into 'extending' or 'shrinking'; new_size in GiB."""
+    share = lookup.share(connection, name_or_id)
+    if grow and new_size <= share["size"]:
+        raise Refused(reason=f"the share has {share['size']} GiB already; extend needs more")
+    if not grow and new_size >= share["size"]:
+        raise Refused(reason=f"the share has only {share['size']} GiB; shrink needs less")
+    _refuse_in_migration(share)
+    status = states.EXTENDING if grow else states.SHRINKING
+    instance = _only_instance(share)
+    _begin_share(connection, share, instance, status, now)
+    arguments: dict[str, Any] = {"share_id": share["id"], "new_size": new_size}
+    if grow:
+        arguments["reservations"] = []
+    method = "extend_share" if grow else "shrink_share"
+    undo = functools.partial(_restore_shares, {instance["id"]: instance["status"]}, status)
+    return share, Prepared([Request(method, instance["host"], arguments)], undo)
+
+
+def create_snapshot(
+    connection: Connection,
+    context: RequestContext,
+    name_or_id: str,
+    snapshot_id: str,
+    now: datetime.datetime,
+    name: str | None = None,
+    description: str | None = None,
+) -> tuple[Record, Prepared]:
+    """Make the rows of a new snapshot in 'creating'."""
+    share = lookup.share(connection, name_or_id)
+    if share["status"] != states.AVAILABLE:
+        raise _wrong_status("share", share["id"], share["status"], "a snapshot")
+    if share["snapshot_support"] is False:
+        raise Refused(reason=f"share {share['id']} has no snapshot support")
+    _refuse_in_migration(share)
+    instance = _only_instance(share)
+    made = creation.new_snapshot(
+        connection,
+        now,
+        instance,
+        name=name,
+        description=description,
+        project_id=context.project_id,
+        user_id=context.user_id,
+        snapshot_id=snapshot_id,
+    )
+    arguments = {"share_id": share["id"], "snapshot_id": made["snapshot_id"]}
+    undo = functools.partial(
+        _set_status, share_snapshot_instances, made["instance_id"], states.CREATING, states.ERROR
+    )
+    return share, Prepared([Request("create_snapshot", instance["host"], arguments)], undo)
+
+
+def delete_snapshot(
+    connection: Connection, name_or_id: str, force: bool, now: datetime.datetime
+) -> tuple[Record, Prepared]:
+    """Put a snapshot into 'deleting'."""
+    snapshot = lookup.snapshot(connection, name_or_id)
+    share = lookup.share(connection, snapshot["share_id"])
+    if len(snapshot["instances"]) != 1:
+        raise Refused(reason=f"snapshot {snapshot['id']} belongs to a replicated share")
+    instance = snapshot["instances"][0]
+    if not creation.begin_on_snapshot(connection, instance["id"], states.DELETING, now):
+        if not force:
+            raise _wrong_status("snapshot", snapshot["id"], snapshot["status"], "deleting")
+        _set_status(share_snapshot_instances, instance["id"], None, states.DELETING, connection)
+    arguments = {"snapshot_id": snapshot["id"], "force": force, "deferred_delete": False}
+    request = Request("delete_snapshot", share["instances"][0]["host"], arguments)
+    undo = functools.partial(
+        _set_status, share_snapshot_instances, instance["id"], states.DELETING, snapshot["status"]
+    )
+    return snapshot, Prepared([request], undo)
+
+
+def _begin_share(
+    connection: Connection,
+    share: Record,
+    instance: Record,
+    status: str,
+    now: datetime.datetime,
+    force: bool = False,
+) -> None:
+    if creation.begin_on_share(connection, instance["id"], status, now):
+        return
+    if not force:
+        raise _wrong_status("share", share["id"], instance["status"], status)
+    _set_status(share_instances, instance["id"], None, status, connection)
+
+
+def _wrong_status(kind: str, resource_id: str, status: str, wanted: str) -> Refused:
+    return Refused(reason=f"{kind} {resource_id} is '{status}', which does not allow {wanted}")
+
+
+def _only_instance(share: Record) -> Record:
+    if len(share["instances"]) != 1:
+        raise Refused(reason=f"share {share['id']} has replicas or is migrating")
+    instance: Record = share["instances"][0]
+    return instance
+
+
+def _refuse_in_migration(share: Record) -> None:
+    if share["task_state"] not in _MIGRATION_OVER:
+        raise Refused(reason=f"share {share['id']} is in a migration ({share['task_state']})")
+
+
+def _refuse_in_group(share: Record) -> None:
+    if share["share_group_id"]:
+        raise Refused(reason=f"share {share['id']} belongs to group {share['share_group_id']}")
+
+
+def _restore_shares(old: Mapping[str, str], begun: str, connection: Connection) -> None:
+    for instance_id, status in old.items():
+        _set_status(share_instances, instance_id, begun, status, connection)
+
+
+def _set_status(
+    table: sa.Table, row_id: str, old: str | None, new: str, connection: Connection
+) -> None:
+    """Change a status; where ``old`` is given, only if it is that still."""
+    query = table.update().where(table.c.id == row_id, table.c.deleted == "False")
+    if old is not None:
+        query = query.where(table.c.status == old)
+    connection.execute(query.values(status=new))
