@@ -191,6 +191,17 @@ def test_lost_metadata_are_made_anew_when_the_share_is_ensured(driver, root, sha
     assert metadata(root, share)["size"] == share["size"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\0" * 50])
+def test_damaged_metadata_are_an_error_that_names_the_file(driver, root, share, content):
+    file = root / ".metadata" / "shares" / f"{share['name']}.json"
+    file.write_text(content)
+
+    for call in (driver.ensure_share, driver.delete_share):
+        with pytest.raises(exception.ShareBackendException, match=f"{file.name} is damaged"):
+            call(None, share)
+    assert data(root, share).is_dir()
+
+
 def test_access_rules_are_kept_without_keys_and_unknown_types_are_errors(driver, root, share):
     good = models.rule("10.0.0.0/8", access_key="secret")
     user, bad = models.rule("anna", "ro", type="user"), models.rule("x", type="cert")

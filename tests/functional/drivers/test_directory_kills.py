@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
 from manila_lite import exception
 from manila_lite.testing import models, trees
-from tests.functional.drivers.helpers import data
+from tests.functional.drivers.helpers import data, metadata
 
 # Kills from outside, in the middle of long work.
 
@@ -155,12 +156,12 @@ def test_what_another_worker_is_busy_with_is_left_to_it(driver, root, share, sta
     driver._store._exchange = meddle
     driver.revert_to_snapshot(None, snapshot, [], [])
 
-    assert [type(error) for error in errors] == [
-        exception.BackendBusy,
-        exception.BackendBusy,
-        exception.ShareSnapshotIsBusy,
+    assert [exception.classify(error) for error in errors[:2]] == [
+        exception.ErrorKind.TRANSIENT,
+        exception.ErrorKind.TRANSIENT,
     ]
-    assert exception.classify(errors[0]) is exception.ErrorKind.TRANSIENT
+    assert isinstance(errors[2], exception.ShareSnapshotIsBusy)
+    assert len(errors) == 3
     assert driver.ensure_share(None, share)
 
 
@@ -180,3 +181,52 @@ def test_two_shares_can_be_made_from_one_snapshot_at_once(driver, root, share, s
     original = trees.describe(data(root, snapshot))
     assert trees.describe(data(root, first)) == original
     assert trees.describe(data(root, second)) == original
+
+
+def test_a_snapshot_that_another_worker_makes_may_be_deleted_later(
+    driver, root, share, start_driver
+):
+    (data(root, share) / "file").write_text("content")
+    snapshot, other, errors = models.snapshot(share), start_driver(root), []
+    add = driver._progress._add
+
+    def look(name, count):
+        add(name, count)
+        with pytest.raises(exception.BackendBusy) as caught:
+            other.delete_snapshot(None, snapshot)
+        errors.append(exception.classify(caught.value))
+
+    driver._progress._add = look
+    driver.create_snapshot(None, snapshot)
+
+    assert errors == [exception.ErrorKind.TRANSIENT]
+    assert other.delete_snapshot(None, snapshot) is None
+
+
+def test_no_change_of_the_metadata_is_lost_between_workers(root, share, start_driver):
+    rules = [models.rule("10.0.0.1")]
+    wrong = []
+
+    def resize():
+        driver = start_driver(root)
+        for size in range(1, 51):
+            driver.extend_share(share, size)
+            if metadata(root, share)["size"] != size:
+                wrong.append(size)
+
+    def allow():
+        driver = start_driver(root)
+        for number in range(50):
+            driver.update_access(None, share, rules if number % 2 else [], [], [])
+            if len(metadata(root, share)["access"]) != number % 2:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=target) for target in (resize, allow)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+    assert metadata(root, share)["size"] == 50
+    assert len(metadata(root, share)["access"]) == 1

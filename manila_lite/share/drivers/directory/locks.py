@@ -26,6 +26,10 @@ _FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process;
 _OFFSETS: Final = 1 << 62
 
 
+class PlaceBusy(exception.BackendBusy):
+    """Somebody else holds the data of a place."""
+
+
 class Locks:
     """Locks by place. No lock is granted twice, not even within one thread."""
 
@@ -34,16 +38,24 @@ class Locks:
 
     @contextlib.contextmanager
     def data(self, place: Place, *, shared: bool = False) -> Iterator[None]:
-        """Hold the data of a place; BackendBusy at once where somebody else does."""
+        """Hold the data of a place; PlaceBusy at once where somebody else does."""
         kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
         try:
             descriptor = self._lock(place.key, kind, fcntl.F_OFD_SETLK)
         except (BlockingIOError, PermissionError) as error:
-            raise exception.BackendBusy(reason=f"something else works on {place}") from error
+            raise PlaceBusy(reason=f"something else works on {place}") from error
         try:
             yield
         finally:
             os.close(descriptor)
+
+    def is_shared(self, place: Place) -> bool:
+        """Whether whoever holds the data of a place, if anybody does, only reads them."""
+        try:
+            with self.data(place, shared=True):
+                return True
+        except PlaceBusy:
+            return False
 
     def metadata(self, place: Place) -> contextlib.AbstractContextManager[None]:
         """Hold the metadata of a place, which takes as long as writing a small file."""

@@ -8,6 +8,7 @@ from typing import Any
 from manila_lite import exception
 from manila_lite.share.driver.base import Model, Rules, ShareServer
 from manila_lite.share.drivers.directory.base import DirectoryBase, share_place, snapshot_place
+from manila_lite.share.drivers.directory.locks import PlaceBusy
 from manila_lite.share.drivers.directory.paths import Kind, Place
 
 
@@ -34,7 +35,8 @@ class SnapshotMethods(DirectoryBase):
     ) -> None:
         """Remove the copy; one that is gone already is no error.
 
-        Raises ShareSnapshotIsBusy while a share is being made from it.
+        Raises ShareSnapshotIsBusy while a share is being made from it, BackendBusy while another
+        worker makes or deletes it.
         """
         place = snapshot_place(snapshot)
         try:
@@ -42,7 +44,9 @@ class SnapshotMethods(DirectoryBase):
                 self._refuse_foreign(place)
                 self._store.remove(place)
                 self._forget(place)
-        except exception.BackendBusy as error:
+        except PlaceBusy as error:
+            if not self._locks.is_shared(place):
+                raise
             raise exception.ShareSnapshotIsBusy(snapshot_name=place.name) from error
 
     def create_share_from_snapshot(
