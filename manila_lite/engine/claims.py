@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -11,12 +12,21 @@ from manila_lite.clock import Clock
 from manila_lite.db import operations as rows
 from manila_lite.db.session import Database
 from manila_lite.engine import crashpoints
+from manila_lite.engine.commits import GroupCommitter
 
 
 def claim(
-    database: Database, host: str, owner: str, clock: Clock, most: int
+    database: Database,
+    host: str,
+    owner: str,
+    clock: Clock,
+    most: int,
+    first_step: Callable[[str], str | None] = lambda method: None,
 ) -> list[dict[str, Any]]:
     """Take up to `most` lane heads for the owner and return their rows as claimed.
+
+    first_step: by method, the step whose intent is recorded along with the claim; such rows
+    have an additional "announced" that names it.
 
     Rides out a database that is away. When the connection breaks in the COMMIT and the claim
     went through nevertheless, its rows are found again: nobody else would ever run them, for
@@ -28,7 +38,7 @@ def claim(
         held = rows.held_claims(connection, owner, tried) if tried else []
         if held:
             return held
-        tried[:] = rows.claim(connection, host, owner, clock.now(), most)
+        tried[:] = rows.claim(connection, host, owner, clock.now(), most, first_step)
         if tried:
             crashpoints.reach("claim.before_commit")
         return list(tried)
@@ -37,3 +47,21 @@ def claim(
     if claimed:
         crashpoints.reach("claim.after_commit")
     return claimed
+
+
+def mend_lanes(database: Database, host: str, committer: GroupCommitter) -> int:
+    """Learn in which lanes operations wait behind others, and free those whose turn has come.
+
+    Another worker may have recorded them, or a race may have left a hint wrong: so that no lane
+    stops, this is done at start and again and again. Returns how many were freed.
+    """
+
+    def look(connection: Connection) -> list[str]:
+        return rows.blocked_lanes(connection, host)
+
+    def mend(connection: Connection) -> int:
+        return rows.unblock_next(connection, host, lanes)
+
+    lanes = database.run(look, write=False)
+    committer.replace_blocked(lanes)
+    return database.run(mend) if lanes else 0

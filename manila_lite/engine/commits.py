@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oslo_log import log
@@ -97,6 +97,9 @@ class GroupCommitter:
         self._waiting: deque[Bundle] = deque()
         self._wake = threading.Condition(threading.Lock())
         self._stopping = False
+        # Lanes in which an operation waits behind another, as far as this process knows.
+        self._blocked: set[str] = set()
+        self._noted: set[str] = set()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -128,6 +131,17 @@ class GroupCommitter:
         bundle.done.acquire()
         if bundle.error is not None:
             raise bundle.error
+
+    def note_blocked(self, lanes: Iterable[str]) -> None:
+        """Say that an operation was recorded behind another one of its lane."""
+        noted = set(lanes)
+        self._noted |= noted
+        self._blocked |= noted
+
+    def replace_blocked(self, lanes: Iterable[str]) -> None:
+        """Say which lanes the database shows as blocked; those noted since the last time stay."""
+        noted, self._noted = self._noted, set()
+        self._blocked = noted | set(lanes)
 
     def _run(self) -> None:
         while True:
@@ -169,7 +183,7 @@ class GroupCommitter:
         for update, parameters in by_update.values():
             update.execute(connection, parameters)
         execute_writes(connection, [bundle.writes for bundle in held if bundle.writes])
-        lanes = [bundle.lane for bundle in held if bundle.lane is not None]
+        lanes = [bundle.lane for bundle in held if bundle.lane in self._blocked]
         unblocked = rows.unblock_next(connection, self._host, lanes) if lanes else 0
         self._reach("before_commit", batch)
         return unblocked

@@ -56,15 +56,22 @@ class Engine:
         self.settings = settings or EngineSettings()
         self.clock = clock or SystemClock()
         self._database = database
+        self._registry = registry
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._claims: threading.Thread | None = None
         self._more = False
-        self.journal = Journal(
-            database, host, registry, self.clock, resolvers, on_recorded=self.wake
-        )
         self.committer = GroupCommitter(database, host, on_unblocked=self.wake)
+        self.journal = Journal(
+            database,
+            host,
+            registry,
+            self.clock,
+            resolvers,
+            on_recorded=self.wake,
+            on_blocked=self.committer.note_blocked,
+        )
         self.executor = Executor(self.settings.threads, on_room=self._on_room)
         self.runner = Runner(
             database,
@@ -84,6 +91,7 @@ class Engine:
         """Register, take over what a worker that is gone left behind, and begin to work."""
         self.worker.register()
         self.worker.take_over()
+        self._mend_lanes()
         self.committer.start()
         self.executor.start()
         self.runner.timers.start()
@@ -155,7 +163,14 @@ class Engine:
                 if self.executor.room() <= 0:
                     return
                 continue
-            claimed = claims.claim(self._database, self.host, self.worker.id, self.clock, room)
+            claimed = claims.claim(
+                self._database,
+                self.host,
+                self.worker.id,
+                self.clock,
+                room,
+                self._registry.first_step,
+            )
             self._more = len(claimed) == room
             for row in claimed:
                 self.executor.submit(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
@@ -211,17 +226,7 @@ class Engine:
                 self.runner.cancel(operation_id)
 
     def _mend_lanes(self) -> None:
-        """Put hints right that a race between two workers left wrong, so that no lane stops."""
-
-        def look(connection: Connection) -> list[str]:
-            return rows.blocked_lanes(connection, self.host)
-
-        def mend(connection: Connection) -> int:
-            return rows.unblock_next(connection, self.host, lanes)
-
-        lanes = self._database.run(look, write=False)
-        mended = self._database.run(mend) if lanes else 0
-        if mended:
+        if claims.mend_lanes(self._database, self.host, self.committer):
             self.wake()
 
     def _maintain(self) -> None:

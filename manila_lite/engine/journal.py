@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import uuid as uuid_module
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +33,6 @@ LaneResolver = Callable[[Connection, Sequence[str]], Mapping[str, Any]]
 _REDELIVERY_WINDOW = timedelta(hours=1)
 _MAX_LANE = 255
 _MAX_COLLISIONS = 10
-_NO_STEPS = "{}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,8 +81,13 @@ class Journal:
         clock: Clock,
         resolvers: Mapping[str, tuple[str, LaneResolver]] | None = None,
         on_recorded: Callable[[], None] = lambda: None,
+        on_blocked: Callable[[Iterable[str]], None] = lambda lanes: None,
     ) -> None:
-        """resolvers: {argument: (lane field, resolver)}, tried in this order."""
+        """resolvers: {argument: (lane field, resolver)}, tried in this order.
+
+        on_blocked is told the lanes in which an operation was put behind another one.
+        """
+        self._on_blocked = on_blocked
         self._database = database
         self._host = host
         self._registry = registry
@@ -143,6 +147,7 @@ class Journal:
         if fresh:
             inserted = self._rows(connection, list(fresh.values()))
             rows.insert(connection, inserted)
+            self._on_blocked(row["lane"] for row in inserted if row["blocked"])
             uuids.update({row["message_id"]: row["uuid"] for row in inserted})
         recorded = []
         first = set(fresh)
@@ -174,7 +179,7 @@ class Journal:
                     "fence": 0,
                     "revision": 0,
                     "dispatches": 0,
-                    "steps": _NO_STEPS,
+                    "steps": rows.NO_STEPS,
                     "request_id": item.context.get("request_id"),
                     "project_id": item.context.get("project_id"),
                     "resource_type": resource_type,

@@ -98,6 +98,8 @@ class Operation:
         self._committer = committer
         self._settings = settings
         self._answers = answers or {}
+        # The step whose intent the claim recorded, until it is known whether the flow begins so.
+        self._announced: str | None = row.get("announced")
         self.cleaning_up = False
 
     @property
@@ -133,7 +135,7 @@ class Operation:
             return record.get("result")
         self._check()
         policy = self._policy(retry)
-        in_doubt = record is not None and record["state"] == BEGUN
+        in_doubt = record is not None and record["state"] == BEGUN and name != self._announced
         try:
             if in_doubt:
                 verdict = self._resolve(name, probe)
@@ -155,6 +157,7 @@ class Operation:
         if record is not None and record["state"] == DONE:
             return
         self._check()
+        self._withdraw()
         self._steps[name] = {"state": DONE}
         try:
             self._save(commits.INTENT, rows.RUNNING, writes=writes)
@@ -180,6 +183,7 @@ class Operation:
         if record is not None and record["state"] == DONE:
             return record.get("result")
         self._check()
+        self._withdraw()
         record = self._steps.setdefault(name, {"state": WAITING, "began": self._now_text()})
         known = self._answers.pop(name, None)
         answer = known() if known is not None else ask(probe)
@@ -213,6 +217,7 @@ class Operation:
 
     def release(self) -> None:
         """Go back to the queue as if never started; steps that are recorded stay recorded."""
+        self._withdraw()
         self._save(
             commits.RELEASE,
             rows.QUEUED,
@@ -246,7 +251,17 @@ class Operation:
             raise outcomes.StepInterrupted(step=name)
         return outcomes.AGAIN
 
+    def _withdraw(self) -> None:
+        """Take the intent that came with the claim back: the flow went another way."""
+        if self._announced is not None:
+            del self._steps[self._announced]
+            self._announced = None
+
     def _begin(self, name: str) -> None:
+        if name == self._announced:
+            self._announced = None
+            return
+        self._withdraw()
         record = self._steps.setdefault(name, {"began": self._now_text(), "attempts": 0})
         record["state"] = BEGUN
         record["attempts"] = record.get("attempts", 0) + 1
@@ -303,6 +318,7 @@ class Operation:
         error: str | None = None,
         result: Any = None,
     ) -> None:
+        self._withdraw()
         self._save(
             commits.FINISH,
             state,

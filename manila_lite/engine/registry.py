@@ -24,6 +24,8 @@ class FlowDefinition:
     lane: template of the lane's name; its fields are arguments, or what `lane_fields` or the
         journal's resolvers derive from them.
     resource: (type, argument that holds the id), shown to people.
+    first_step: the step that the flow begins with. The claim then records its intent, which
+        saves a transaction; a flow that begins otherwise takes that back.
     on_failure, on_cancel: called as f(op, error, **arguments), return the writes that go into
         the database together with the outcome.
     internal: started by the service itself only, never reachable from outside.
@@ -39,6 +41,7 @@ class FlowDefinition:
     on_failure: Callable[..., Any] | None = None
     on_cancel: Callable[..., Any] | None = None
     internal: bool = False
+    first_step: str | None = None
     parameters: Mapping[str, inspect.Parameter] = dataclasses.field(default_factory=dict)
 
     @property
@@ -61,6 +64,11 @@ class FlowRegistry:
 
     def get(self, name: str) -> FlowDefinition | None:
         return self.flows.get(name)
+
+    def first_step(self, name: str) -> str | None:
+        """Return the step that the flow of that name is known to begin with."""
+        definition = self.flows.get(name)
+        return definition.first_step if definition is not None else None
 
     def flow(
         self, name: str, *, version: str = "1.0", lane: str, **options: Any

@@ -71,9 +71,13 @@ class Runner:
 
     def run_claimed(self, row: dict[str, Any]) -> None:
         """Run an operation that was just claimed."""
-        if self._draining:
+        if self._draining and row.get("announced") is None:
             return
         operation = self._operation(row)
+        if self._draining:
+            # It was announced and will not be done: nobody shall take it for interrupted.
+            self._guarded(operation, operation.release)
+            return
         if operation.dispatches > self._settings.max_dispatches:
             error = outcomes.DispatchedTooOften(dispatches=operation.dispatches - 1)
             self._guarded(operation, lambda: self._give_up(operation, error, rows.DEAD))

@@ -49,10 +49,13 @@ class SteppedEngine:
         self.host = host
         self.clock = clock
         self.database = database
+        self._registry = registry
         self.settings = settings or EngineSettings()
         self.jobs: deque[Callable[[], None]] = deque()
-        self.journal = Journal(database, host, registry, clock, resolvers)
         self.committer = InlineCommitter(database, host)
+        self.journal = Journal(
+            database, host, registry, clock, resolvers, on_blocked=self.committer.note_blocked
+        )
         self.runner = Runner(
             database,
             registry,
@@ -71,7 +74,14 @@ class SteppedEngine:
 
     def claim(self, most: int = 100) -> list[dict[str, Any]]:
         """Claim lane heads and queue their runs; return the claimed rows."""
-        claimed = claims.claim(self.database, self.host, self.worker.id, self.clock, most)
+        claimed = claims.claim(
+            self.database,
+            self.host,
+            self.worker.id,
+            self.clock,
+            most,
+            self._registry.first_step,
+        )
         for row in claimed:
             self.jobs.append(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
         return list(claimed)
@@ -104,7 +114,9 @@ class SteppedEngine:
             self.fire_timers()
             if self.run_one():
                 count += 1
-            elif not self.claim():
+            elif not self.claim() and not claims.mend_lanes(
+                self.database, self.host, self.committer
+            ):
                 return count
         raise AssertionError(f"still busy after {most} jobs")
 
