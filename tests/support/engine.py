@@ -8,7 +8,10 @@ how often and in which order.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import datetime
+import functools
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,13 +99,50 @@ class BackEnd:
         self.before = before
 
 
+class SharedClock:
+    """The clock of a database that outlives a test, set by each test anew."""
+
+    def __init__(self) -> None:
+        self.current = ManualClock()
+
+    def now(self) -> datetime.datetime:
+        return self.current.now()
+
+    def monotonic(self) -> float:
+        return self.current.monotonic()
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        return self.current.wait(event, timeout)
+
+
+@functools.cache
+def _shared() -> tuple[Database, SharedClock]:
+    """One database for all tests of a process: SQLAlchemy compiles each statement once."""
+    clock = SharedClock()
+    database = Database("sqlite://", clock=clock)
+    make_tables(database)
+    return database, clock
+
+
+def empty_database(clock: ManualClock) -> Database:
+    """Return a database in memory whose tables are empty and whose time is the clock's."""
+    database, shared = _shared()
+    shared.current = clock
+    with database.writer() as connection:
+        for table in (*LITE_TABLES, *test_tables.sorted_tables):
+            connection.execute(table.delete())
+    return database
+
+
 class Bench:
-    """A database in memory, a clock, a registry, a back end, and workers made at will."""
+    """A database in memory, a clock, a registry, a back end, and workers made at will.
+
+    There is one at a time in a process: a new one empties the database.
+    """
 
     def __init__(self, **settings: Any) -> None:
         self.clock = ManualClock()
-        self.database = Database("sqlite://", clock=self.clock)
-        make_tables(self.database)
+        self.database = empty_database(self.clock)
         self.registry = FlowRegistry()
         self.back_end = BackEnd()
         self.settings = EngineSettings(**settings)
@@ -172,10 +212,3 @@ class Bench:
 
 def _takes_key(function: Callable[..., Any]) -> bool:
     return "key" in function.__code__.co_varnames[: function.__code__.co_argcount]
-
-
-def benches(**settings: Any) -> Iterator[Bench]:
-    """Yield a bench and close its database: the body of a fixture."""
-    made = Bench(**settings)
-    yield made
-    made.database.close()

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bench for each test: the real engine parts without threads on a database in memory."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.engine import Bench, benches
+from tests.support.engine import Bench
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    yield from benches()
+def bench() -> Bench:
+    return Bench()
