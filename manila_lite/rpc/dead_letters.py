@@ -69,6 +69,7 @@ _SECRET_WORDS = (b"token", b"passw", b"secret", b"credential")
 # From inside a key to the end of its text value; quotes are escaped in the inner message.
 _REST = re.compile(rb'[\w-]{0,64}\\{0,7}"\s{0,8}:\s{0,8}\\{0,7}"')
 _MASK = b"***"
+_BACKSLASH = ord("\\")
 
 
 def without_secrets(body: bytes) -> bytes:
@@ -107,15 +108,23 @@ def _secret_spans(body: bytes) -> set[tuple[int, int]]:
 def _end_of_text(body: bytes, opening: re.Match[bytes]) -> int:
     """Where the text that ``opening`` opens ends: before the quote escaped as it was opened."""
     quote = opening.group()[opening.group().rindex(b":") + 1 :].strip()
-    backslashes = len(quote) - 1
-    position = opening.end()
-    while True:
-        position = body.find(b'"', position)
-        if position < 0:
-            return len(body)
+    escapes = len(quote) - 1
+    position = opening.end() - 1
+    while (position := body.find(b'"', position + 1)) >= 0:
         before = position
-        while before > opening.end() and body[before - 1] == 0x5C:
+        while before > opening.end() and body[before - 1] == _BACKSLASH:
             before -= 1
-        if position - before <= backslashes:
-            return before
-        position += 1
+        if _closes(position - before, escapes):
+            return max(before, position - escapes)
+    return len(body)
+
+
+def _closes(backslashes: int, escapes: int) -> bool:
+    """Whether a quote after so many backslashes ends a text whose first quote had ``escapes``.
+
+    JSON within JSON escapes the quote of its text once (1 backslash), a backslash of the text
+    takes 4 and a quote of the text 3 of them; one level deeper it is 3, 8 and 7.
+    """
+    if backslashes < escapes or (escapes and backslashes % 2 == 0):
+        return True  # a text further out ends here
+    return (backslashes - escapes) % (2 * (escapes + 1)) == 0

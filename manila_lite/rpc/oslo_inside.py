@@ -309,12 +309,17 @@ def failure_text(error: BaseException) -> str:
     failure = json.loads(text)
     if str(failure["module"]).startswith("manila_lite."):
         failure["module"] = "manila.exception"
-    failure["message"] = strutils.mask_password(failure["message"])
-    failure["args"] = [
-        strutils.mask_password(arg) if isinstance(arg, str) else arg for arg in failure["args"]
-    ]
-    failure["tb"] = [strutils.mask_password(line) for line in failure["tb"]]
+    for key in ("message", "args", "kwargs", "tb"):
+        failure[key] = _masked(failure[key])
     return json.dumps(failure)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return strutils.mask_password(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in strutils.mask_dict_password(value).items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value
 
 
 def register_options(conf: cfg.ConfigOpts) -> None:

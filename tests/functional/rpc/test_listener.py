@@ -221,7 +221,7 @@ def declared(stack, what, *columns):
 def test_by_default_queues_are_quorum_queues_with_one_active_consumer(stack):
     stack.listener(Recorder())
     queues = declared(stack, "queues", "type", "durable", "arguments")
-    own = dict((name, value) for name, _, value in queues[stack.queue]["arguments"])
+    own = {name: value for name, _, value in queues[stack.queue]["arguments"]}
     assert queues[stack.queue]["type"] == "quorum"
     assert queues[stack.queue]["durable"] is True
     assert own == {"x-queue-type": "quorum", "x-single-active-consumer": True}
