@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,9 +167,8 @@ def _body(connection: Connection, uuid: str, most: int | None) -> bytes:
 def _write_body(connection: Connection, uuid: str) -> None:
     from manila_lite.db import dead_letters
 
-    stream: Any = click.get_binary_stream("stdout")
     for part in dead_letters.body(connection, uuid):
-        stream.write(part)
+        sys.stdout.buffer.write(part)
 
 
 def _read_again(app: App, row: dict[str, Any], body: bytes) -> NewOperation:

@@ -186,7 +186,9 @@ def _took(row: dict[str, Any], now: datetime.datetime) -> str | None:
 
 
 def _summary(row: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
-    resource = f"{row['resource_type']} {row['resource_id']}" if row["resource_id"] else None
+    resource = None
+    if row["resource_id"]:
+        resource = f"{row['resource_type']} {row['resource_id'][:SHORT_ID]}"
     return {
         "id": row["uuid"],
         "method": row["method"],

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import functools
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,14 @@ class Output:
 
     @functools.cached_property
     def console(self) -> Console:
-        """Standard output, as wide as the terminal."""
+        """Standard output, as wide as the terminal; COLUMNS says otherwise."""
         from rich.console import Console
 
-        console = Console(highlight=False, emoji=False, soft_wrap=False)
-        return console if console.is_terminal else Console(
-            highlight=False, emoji=False, width=_UNLIMITED
-        )  # fmt: skip
+        console = Console(highlight=False, emoji=False)
+        if console.is_terminal:
+            return console
+        width = int(os.environ.get("COLUMNS") or _UNLIMITED)
+        return Console(highlight=False, emoji=False, width=width)
 
     def rows(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty: str
