@@ -34,6 +34,12 @@ def renew(connection: Connection, worker_id: str, lease_until: datetime.datetime
     return changed.rowcount == 1
 
 
+def is_active(connection: Connection, worker_id: str) -> bool:
+    """Whether nobody declared the worker lost; nobody can until the transaction ends."""
+    query = sa.select(_w.state).where(_w.id == worker_id, _w.state == ACTIVE).with_for_update()
+    return connection.execute(query).first() is not None
+
+
 def active(connection: Connection, host: str) -> list[dict[str, Any]]:
     """Return the rows of the host's workers that nobody declared lost or stopped."""
     rows = connection.execute(

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from manila_lite.clock import Clock
 from manila_lite.db import operations as rows
+from manila_lite.db import workers
 from manila_lite.db.session import Database
 from manila_lite.engine import crashpoints
 from manila_lite.engine.commits import GroupCommitter
@@ -38,6 +39,9 @@ def claim(
         held = rows.held_claims(connection, owner, tried) if tried else []
         if held:
             return held
+        if not workers.is_active(connection, owner):
+            # What it claimed now would be taken away at once, in the middle of a step.
+            return []
         tried[:] = rows.claim(connection, host, owner, clock.now(), most, first_step)
         if tried:
             crashpoints.reach("claim.before_commit")

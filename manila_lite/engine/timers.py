@@ -105,11 +105,15 @@ class Timers:
         ready = []
         with self._lock:
             while self._heap and (self._heap[0][0] <= now or not self._heap[0][2].live):
-                entry = heapq.heappop(self._heap)[2]
-                if entry.live and self._entries.get(entry.operation_id) is entry:
+                due, _, entry = heapq.heappop(self._heap)
+                # An entry that was taken and added again has its old place in the heap as well.
+                if entry.live and due == entry.due and self._holds(entry):
                     del self._entries[entry.operation_id]
                     ready.append(entry)
         return ready
+
+    def _holds(self, entry: Entry) -> bool:
+        return self._entries.get(entry.operation_id) is entry
 
     def _next_delay(self) -> float | None:
         with self._lock:
