@@ -31,10 +31,13 @@ def test_a_copy_that_cannot_fit_is_refused_before_it_begins(mount, start_driver)
     driver.create_share(None, share)
     (data(root, share) / "big").write_bytes(os.urandom(9 << 20))
     before, content = tree_of(root), trees.describe(data(root, share))
+    copied = []
+    driver._progress._add = lambda name, count: copied.append(count)
 
     with pytest.raises(exception.ShareBackendFull, match="needs 94") as caught:
         driver.create_snapshot(None, models.snapshot(share))
 
+    assert copied == []
     assert_final_and_names(caught.value, root)
     assert tree_of(root) == before
     assert trees.describe(data(root, share)) == content

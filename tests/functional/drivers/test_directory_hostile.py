@@ -65,6 +65,52 @@ def test_deleting_never_follows_a_link_that_takes_the_place_of_a_directory(drive
         assert len(list(victim.iterdir())) == 20
 
 
+@pytest.fixture
+def swap_before_opening(monkeypatch):
+    """Let a link to the victim take a directory's place right before the driver opens it."""
+
+    def swap(name, victim):
+        open_beneath = kernel.open_beneath
+
+        def swapped(opened, parent, flags):
+            if opened == name:
+                monkeypatch.undo()
+                os.rename(name, "moved away", src_dir_fd=parent, dst_dir_fd=parent)
+                os.symlink(victim, name, dir_fd=parent)
+            return open_beneath(opened, parent, flags)
+
+        monkeypatch.setattr(kernel, "open_beneath", swapped)
+
+    return swap
+
+
+def test_deleting_stays_inside_when_a_link_comes_at_the_worst_moment(
+    driver, root, share, victim, swap_before_opening
+):
+    (data(root, share) / "inner").mkdir()
+    (data(root, share) / "inner" / "file").touch()
+
+    swap_before_opening("inner", victim)
+    driver.delete_share(None, share)
+
+    assert not data(root, share).exists()
+    assert len(list(victim.iterdir())) == 20
+
+
+def test_copying_stays_inside_when_a_link_comes_at_the_worst_moment(
+    driver, root, share, victim, swap_before_opening
+):
+    (data(root, share) / "inner").mkdir()
+    (data(root, share) / "inner" / "file").touch()
+    snapshot = models.snapshot(share)
+
+    swap_before_opening("inner", victim)
+    driver.create_snapshot(None, snapshot)
+
+    assert sorted(os.listdir(data(root, snapshot))) == ["inner", "moved away"]
+    assert (data(root, snapshot) / "inner").readlink() == victim
+
+
 def test_copying_never_follows_a_link_that_takes_the_place_of_a_file_or_directory(
     driver, root, victim
 ):
@@ -102,7 +148,10 @@ def test_a_fifo_in_the_place_of_a_file_does_not_hold_up_the_copy(driver, root, s
                 driver.create_snapshot(None, models.snapshot(share))
                 copies += 1
 
+    assert copies
     assert copies == len(list((root / "snapshots").iterdir()))
+    for path in (root / "snapshots").glob("*/*"):
+        assert path.is_fifo() or path.read_text() == "inside"
 
 
 def test_a_file_that_is_replaced_during_the_copy_is_not_mixed_up_with_its_hard_links(

@@ -105,7 +105,6 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
 
         Raises ShareBackendException for data that this driver did not make: they are somebody's.
         """
-        self._store.recover(place)
         if not self._store.exists(place):
             return False
         self._refuse_foreign(place)
