@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from manila_lite.clock import SystemClock
+from manila_lite.clock import Clock, SystemClock
 from manila_lite.cmd.output import Output
 
 if TYPE_CHECKING:
@@ -30,12 +30,16 @@ class App:
     """Everything is made at its first use, so that ``--help`` costs nothing."""
 
     def __init__(
-        self, config_files: tuple[str, ...] = (), as_json: bool = False, verbose: bool = False
+        self,
+        config_files: tuple[str, ...] = (),
+        *,
+        verbose: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.config_files = config_files
-        self.output = Output(as_json)
+        self.output = Output()
         self.verbose = verbose
-        self.clock = SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self.user_id = os.environ.get("OS_USER_ID", "admin")
         self.project_id = os.environ.get("OS_PROJECT_ID", "admin")
 

@@ -77,8 +77,10 @@ def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbo
       manila-lite --json share list
       manila-lite op list --state failed
     """
+    # Tests, and programs that embed the commands, bring an App of their own.
     if not isinstance(ctx.obj, App):
-        ctx.obj = App(config_files, as_json, verbose)
+        ctx.obj = App(config_files, verbose=verbose)
+    ctx.obj.output.as_json = as_json
 
 
 for command in (
