@@ -46,7 +46,9 @@ def ensure_driver_resources(op: Operation, skip_backend_info_check: bool = False
 
     skip_backend_info_check: ensure them whatever the driver says.
     """
-    info_hash = op.step("ask for changes", _hash_now, op.env.driver, op.context, retry="driver")
+    info_hash = op.step(
+        "ask for changes", _hash_now, op.env.driver, op.context, retry=common.DRIVER
+    )
     if not skip_backend_info_check and info_hash is not None and info_hash == _hash_before(op):
         return common.skip(op, "the back end is as it was when the shares were last ensured")
     op.record("begin", services.ensuring(op.env.host, True))
@@ -81,7 +83,8 @@ def _in_pages(op: Operation) -> bool:
     """Ensure page after page; False when the driver has no ensure_shares."""
     after: str | None = ""
     while after is not None:
-        done = op.step(f"shares after {after or 'the start'}", _ensure_page, op, after)
+        name = f"shares after {after or 'the start'}"
+        done = op.step(name, _ensure_page, op, after, retry=common.DRIVER)
         if done == "unsupported":
             return False
         after = done
