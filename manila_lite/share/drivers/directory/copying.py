@@ -104,6 +104,7 @@ class _TreeCopy(tree.Visitor):
         try:
             self._data.copy(source, target, self._progress)
             attributes.copy_attributes(source, target, info)
+            self._data.write_out(target)
         finally:
             os.close(target)
         self._remember(name, info)

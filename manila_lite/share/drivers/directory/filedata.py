@@ -14,6 +14,7 @@ Progress = Callable[[int], None]
 """Called with the number of bytes that were copied since the last call."""
 
 _CHUNK: Final = 8 << 20
+_FEW: Final = 100  # files that are sooner written out one by one than with all that is unwritten
 _NO_REFLINKS_HERE: Final = frozenset({errno.ENOTSUP, errno.ENOTTY, errno.EXDEV, errno.ENOSYS})
 _NOT_IN_KERNEL: Final = frozenset(
     {errno.EXDEV, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.ETXTBSY}
@@ -23,7 +24,8 @@ _NOT_IN_KERNEL: Final = frozenset(
 class DataCopier:
     """Copies files one after another and remembers what the file system cannot do.
 
-    ``reflinked`` and ``copied`` count the files that went either way.
+    ``reflinked`` and ``copied`` count the files that went either way. Whoever copies calls
+    `write_out` for each file, and for the file system at the end.
     """
 
     def __init__(self, *, reflink: bool = True) -> None:
@@ -46,6 +48,20 @@ class DataCopier:
         for start, end in _extents(source, size):
             self._range(source, target, start, end, progress)
         os.ftruncate(target, min(size, os.fstat(source).st_size))
+
+    def write_out(self, target: int) -> None:
+        """Bring a file to the disk, unless there are so many that it is done for all at once."""
+        if self._are_few:
+            os.fsync(target)
+
+    def write_out_rest(self, directory: int) -> None:
+        """Bring the files to the disk that `write_out` left; all of the file system goes along."""
+        if not self._are_few:
+            kernel.sync_file_system(directory)
+
+    @property
+    def _are_few(self) -> bool:
+        return self.reflinked + self.copied <= _FEW
 
     def _clone(self, source: int, target: int) -> bool:
         if not self._reflink:

@@ -66,7 +66,7 @@ class Staging:
         ):
             copy_tree(origin, new, links, data, count)
             removal.remove(self._area, self._place.links)
-            kernel.sync_file_system(new)
+            data.write_out_rest(new)
 
 
 @contextlib.contextmanager
