@@ -29,8 +29,8 @@ def commands(command=main, path=()):
 @pytest.mark.parametrize(("path", "command"), commands(), ids=lambda value: str(value))
 def test_every_command_explains_itself_with_an_example(path, command):
     text = CliRunner().invoke(main, [*path, "--help"]).output
-    assert "Example" in text or path[-1] == "list"
-    assert f"manila-lite {path[0]}" in text or "--json" in text
+    example = text.partition("Example")[2]
+    assert " ".join(path) in example
 
 
 def test_help_names_all_exit_codes():
@@ -41,7 +41,8 @@ def test_help_names_all_exit_codes():
 
 def test_help_imports_nothing_heavy():
     probe = (
-        "import sys; from manila_lite.cmd.main import main; main(['--help'], standalone_mode=False);"
+        "import sys; from manila_lite.cmd.main import main;"
+        "main(['--help'], standalone_mode=False);"
         "print(sorted({m.split('.')[0] for m in sys.modules}), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
