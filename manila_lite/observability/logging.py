@@ -132,6 +132,8 @@ def _describe(record: logging.LogRecord) -> None:
     """Put the operation onto the record and take secrets out of its message, once."""
     if getattr(record, "_described", False):
         return
+    # oslo.context's "current" context is the first that its thread ever made: not this one's.
+    record.__dict__.setdefault("context", None)
     fields = _current.get()
     for name in ("operation_id", "request_id", "operation_resource"):
         if not getattr(record, name, None):

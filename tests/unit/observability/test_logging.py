@@ -6,8 +6,10 @@ import logging
 import threading
 
 import pytest
+from oslo_context import context as oslo_context
 
 from manila_lite.conf.load import load
+from manila_lite.context import RequestContext
 from manila_lite.observability import logging as our_logging
 
 
@@ -35,6 +37,18 @@ def test_a_line_names_operation_request_and_resource(conf):
 
 def test_a_line_outside_any_operation_has_dashes(conf):
     assert rendered(line_formatter(conf), "hello").endswith("[- - -] hello")
+
+
+def test_a_context_that_some_other_request_left_in_the_thread_is_not_named(conf):
+    left = RequestContext(request_id="req-stale", overwrite=True)
+    try:
+        with our_logging.operation_context("op-1", "req-2"):
+            assert "[op-1 req-2 -]" in rendered(line_formatter(conf), "hello")
+        assert "req-stale" not in rendered(line_formatter(conf), "hello")
+        assert json.loads(rendered(our_logging.JSONFormatter(), "hello"))["context"] == {}
+    finally:
+        oslo_context._request_store.context = None
+    assert left.request_id == "req-stale"
 
 
 def test_the_outer_operation_is_back_after_an_inner_one():
