@@ -15,6 +15,7 @@ begun; only the writes stop.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections import deque
@@ -172,7 +173,9 @@ class GroupCommitter:
         unblocked = self._database.run(lambda connection: self._apply(connection, batch))
         self._reach("after_commit", batch)
         if unblocked:
-            self._on_unblocked()
+            # What is committed is committed, whatever a listener makes of it.
+            with contextlib.suppress(Exception):
+                self._on_unblocked()
 
     def _apply(self, connection: Connection, batch: list[Bundle]) -> int:
         held = self._still_held(connection, batch)

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import uuid as uuid_module
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from oslo_db import exception as db_exc
-from oslo_serialization import jsonutils
+from oslo_log import log
 from sqlalchemy.engine import Connection
 
+from manila_lite import jsontext
 from manila_lite.clock import Clock
 from manila_lite.db import dead_letters
 from manila_lite.db import operations as rows
 from manila_lite.db.session import Database
+from manila_lite.db.texts import short, writable
 from manila_lite.engine import crashpoints
 from manila_lite.engine.registry import FlowDefinition, FlowRegistry
+
+LOG = log.getLogger(__name__)
 
 # {argument: ids -> {id: value of the lane's field}}, asked once for a whole batch.
 LaneResolver = Callable[[Connection, Sequence[str]], Mapping[str, Any]]
@@ -171,8 +174,8 @@ class Journal:
                     "lane": lane,
                     "method": item.method,
                     "version": item.version,
-                    "arguments": _encode(item.arguments),
-                    "context": _encode(item.context),
+                    "arguments": jsontext.encode(item.arguments),
+                    "context": jsontext.encode(item.context),
                     "state": rows.QUEUED,
                     "blocked": int(lane in taken),
                     "finished": 0,
@@ -180,8 +183,8 @@ class Journal:
                     "revision": 0,
                     "dispatches": 0,
                     "steps": rows.NO_STEPS,
-                    "request_id": item.context.get("request_id"),
-                    "project_id": item.context.get("project_id"),
+                    "request_id": short(item.context.get("request_id"), 255),
+                    "project_id": short(item.context.get("project_id"), 255),
                     "resource_type": resource_type,
                     "resource_id": resource_id,
                     "created_at": now,
@@ -195,7 +198,7 @@ class Journal:
         fields = [self._known_fields(item) for item in new]
         for argument, (field, resolve) in self._resolvers.items():
             lacking = [
-                (str(item.arguments[argument]), known)
+                (writable(str(item.arguments[argument])), known)
                 for item, known in zip(new, fields, strict=True)
                 if item.arguments.get(argument) and self._lacks(item.method, field, known)
             ]
@@ -220,8 +223,7 @@ class Journal:
             for name in definition.lane_names
             if item.arguments.get(name) is not None
         }
-        if definition.lane_fields is not None:
-            known.update(definition.lane_fields(item.arguments))
+        known.update(_derived_fields(definition, item))
         known["host"] = self._host
         return known
 
@@ -230,12 +232,12 @@ class Journal:
         if definition is None:
             return f"message:{item.message_id}"
         try:
-            return definition.lane.format(**known)[:_MAX_LANE]
+            return writable(definition.lane.format(**known))[:_MAX_LANE]
         except KeyError:
             # The row is gone: what is left is an operation that finds nothing to do.
             kind, resource_id = _resource(definition, item)
             own = f"{kind}:{resource_id}" if resource_id else f"message:{item.message_id}"
-            return own[:_MAX_LANE]
+            return writable(own)[:_MAX_LANE]
 
     def _keep(self, connection: Connection, letter: NewDeadLetter) -> None:
         digest = hashlib.sha256(letter.body).hexdigest()
@@ -246,26 +248,29 @@ class Journal:
         values = {
             "uuid": str(uuid_module.uuid4()),
             "host": self._host,
-            "reason": letter.reason[:64],
-            "detail": letter.detail,
-            "method": _short(letter.method, 255),
-            "message_id": _short(letter.message_id, 64),
-            "request_id": _short(letter.request_id, 255),
-            "exchange": _short(letter.exchange, 255),
-            "routing_key": _short(letter.routing_key, 255),
-            "properties": _encode(letter.properties),
+            "reason": short(letter.reason, 64),
+            "detail": writable(letter.detail),
+            "method": short(letter.method, 255),
+            "message_id": short(letter.message_id, 64),
+            "request_id": short(letter.request_id, 255),
+            "exchange": short(letter.exchange, 255),
+            "routing_key": short(letter.routing_key, 255),
+            "properties": jsontext.encode(letter.properties),
             "digest": digest,
             "received_at": now,
         }
         dead_letters.insert(connection, values, letter.body)
 
 
-def _encode(value: Any) -> str:
-    return json.dumps(value, default=jsonutils.to_primitive, separators=(",", ":"))
-
-
-def _short(text: str | None, most: int) -> str | None:
-    return None if text is None else str(text)[:most]
+def _derived_fields(definition: FlowDefinition, item: NewOperation) -> Mapping[str, Any]:
+    if definition.lane_fields is None:
+        return {}
+    try:
+        return definition.lane_fields(item.arguments)
+    except Exception as error:
+        # Arguments of an odd shape must not stop the messages beside them; the flow will say so.
+        LOG.warning("No lane for a cast of %s can be derived: %s", item.method, error)
+        return {}
 
 
 def _resource(
@@ -274,5 +279,4 @@ def _resource(
     if definition is None or definition.resource is None:
         return None, None
     kind, argument = definition.resource
-    value = item.arguments.get(argument)
-    return kind, None if value is None else str(value)[:255]
+    return kind, short(item.arguments.get(argument), 255)
