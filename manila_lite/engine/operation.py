@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from oslo_serialization import jsonutils
 from oslo_utils import strutils
 
-from manila_lite import exception
+from manila_lite import exception, jsontext
 from manila_lite.clock import Clock
 from manila_lite.context import RequestContext
 from manila_lite.db import operations as rows
 from manila_lite.db import owned_updates
 from manila_lite.db.owned_updates import OwnedUpdate
+from manila_lite.db.texts import writable
 from manila_lite.db.writes import Write
 from manila_lite.engine import commits, crashpoints, outcomes, retry
 from manila_lite.engine.commits import Bundle, GroupCommitter
@@ -34,20 +33,10 @@ _MAX_PROGRESS = 255
 _MAX_ERROR = 4000
 
 
-def to_json(value: Any) -> str:
-    """Encode what a driver returned; rows, dates and tuples become plain JSON."""
-    return json.dumps(value, default=jsonutils.to_primitive, separators=(",", ":"))
-
-
 def describe(error: BaseException) -> str:
     """Return the error for people, without passwords and of bounded length."""
     text = str(error) or type(error).__name__
     return writable(str(strutils.mask_password(text)))[:_MAX_ERROR]
-
-
-def writable(text: str) -> str:
-    """Escape what no database takes: NUL, and lone surrogates such as undecodable file names."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def as_progress(text: str) -> str:
@@ -79,7 +68,7 @@ class Operation:
         self.lane: str = row["lane"]
         self.method: str = row["method"]
         self.version: str = row["version"]
-        self.arguments: dict[str, Any] = json.loads(row["arguments"])
+        self.arguments: dict[str, Any] = jsontext.decode(row["arguments"])
         self.request_id: str | None = row["request_id"]
         self.resource_type: str | None = row["resource_type"]
         self.resource_id: str | None = row["resource_id"]
@@ -93,7 +82,7 @@ class Operation:
         self.owner: str = row["owner"]
         self.fence: int = row["fence"]
         self.revision: int = row["revision"]
-        self._steps: dict[str, dict[str, Any]] = json.loads(row["steps"])
+        self._steps: dict[str, dict[str, Any]] = jsontext.decode(row["steps"])
         self.shown_progress: str | None = row["progress"]
         self._committer = committer
         self._settings = settings
@@ -106,7 +95,7 @@ class Operation:
     def context(self) -> RequestContext:
         """The request context of the cast, without tokens."""
         if isinstance(self._context, str):
-            self._context = RequestContext.from_journal(json.loads(self._context))
+            self._context = RequestContext.from_journal(jsontext.decode(self._context))
         return self._context
 
     # -- steps ---------------------------------------------------------------------------------
@@ -270,7 +259,7 @@ class Operation:
     def _record(self, name: str, result: Any) -> Any:
         # Not written here: the next write of the operation carries it. Until then a crash
         # leaves the step in doubt, which is the truth.
-        encoded = None if result is None else json.loads(to_json(result))
+        encoded = None if result is None else jsontext.decode(jsontext.encode(result))
         record = self._steps.setdefault(name, {})
         record.update(state=DONE)
         record.pop("error", None)
@@ -326,7 +315,7 @@ class Operation:
             writes=writes,
             lane=self.lane,
             error=error,
-            result=None if result is None else to_json(result),
+            result=None if result is None else jsontext.encode(result),
         )
         self.finished = True
 
@@ -342,7 +331,7 @@ class Operation:
     ) -> None:
         parameters = {
             "state": state,
-            "steps": to_json(self._steps),
+            "steps": jsontext.encode(self._steps),
             "progress": self.shown_progress,
             "now": self.clock.now(),
             "next_run_at": None,
