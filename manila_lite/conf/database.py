@@ -28,10 +28,17 @@ LITE_OPTS = [
 ]
 
 
+# oslo.db closes what exceeds the pool at once, and a server takes long to open it again: with more
+# threads than connections it is faster to wait for one of the pool.
+POOL_DEFAULTS = {"max_pool_size": 16, "max_overflow": 0}
+
+
 def register(conf: cfg.ConfigOpts) -> None:
     """Make the options readable as ``conf.database``."""
     conf.register_opts(oslo_db_options.database_opts, group=GROUP)
     conf.register_opts(LITE_OPTS, group=GROUP)
+    for name, value in POOL_DEFAULTS.items():
+        conf.set_default(name, value, group=GROUP)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -40,8 +40,8 @@ class EngineOptions:
     The pool sizes hold for readers and for writers each; SQLite has one writer in any case.
     """
 
-    pool_size: int = 5
-    max_overflow: int = 50
+    pool_size: int = 16
+    max_overflow: int = 0
     pool_timeout: float = 30.0
     recycle_time: int = 3600
     lock_timeout: float = 10.0
