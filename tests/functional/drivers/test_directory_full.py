@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The directory driver on disks without room."""
 
+import errno
 import os
 
 import pytest
@@ -91,3 +92,19 @@ def test_a_share_can_be_deleted_from_a_disk_without_a_byte_left(reflinking, star
 
     assert not data(reflinking, share).exists()
     assert driver.ensure_share(None, other)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_share_is_deleted_in_place_where_not_even_another_name_fits(
+    driver, root, share, monkeypatch, number
+):
+    (data(root, share) / "file").write_text("content")
+
+    def rename(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "rename", rename)
+    driver.delete_share(None, share)
+
+    assert list((root / "shares").iterdir()) == []
+    assert list((root / ".metadata" / "shares").iterdir()) == []

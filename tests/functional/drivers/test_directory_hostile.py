@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from manila_lite import exception
-from manila_lite.share.drivers.directory import kernel, tree, usage
+from manila_lite.share.drivers.directory import copying, kernel, tree, usage
 from manila_lite.testing import models, trees
 from tests.functional.drivers.helpers import data, tree_of
 
@@ -152,6 +152,22 @@ def test_a_fifo_in_the_place_of_a_file_does_not_hold_up_the_copy(driver, root, s
     assert copies == len(list((root / "snapshots").iterdir()))
     for path in (root / "snapshots").glob("*/*"):
         assert path.is_fifo() or path.read_text() == "inside"
+
+
+def test_a_fifo_that_comes_at_the_worst_moment_is_copied_as_one(driver, root, share, monkeypatch):
+    (data(root, share) / "file").write_text("inside")
+    open_source, snapshot = copying._open_source, models.snapshot(share)
+
+    def swapped(parent, name):
+        monkeypatch.undo()
+        os.unlink(name, dir_fd=parent)
+        os.mkfifo(name, dir_fd=parent)
+        return open_source(parent, name)
+
+    monkeypatch.setattr(copying, "_open_source", swapped)
+    driver.create_snapshot(None, snapshot)
+
+    assert (data(root, snapshot) / "file").is_fifo()
 
 
 def test_a_file_that_is_replaced_during_the_copy_is_not_mixed_up_with_its_hard_links(
