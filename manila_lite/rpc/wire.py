@@ -199,15 +199,13 @@ _decode_envelope = json.JSONDecoder(
 _decode_message = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
-# Numbers that the fast decoder would turn into floats without a word.
-_HUGE_NUMBER = re.compile("[0-9]{19}")
-
-
 def _load(decode: Callable[[str], Any], text: str, what: str) -> Any:
-    """Decode with the fast library; whatever that does not like, the slow one explains."""
-    if _HUGE_NUMBER.search(text) is None:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            return orjson.loads(text)
+    """Decode with the fast library; whatever that does not like, the slow one explains.
+
+    An integer of more than 64 bits comes back as a float, which no argument of a flow may be.
+    """
+    with contextlib.suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
     try:
         return decode(text)
     except ValueError as error:
