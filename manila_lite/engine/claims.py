@@ -14,6 +14,8 @@ from manila_lite.db import workers
 from manila_lite.db.session import Database
 from manila_lite.engine import crashpoints
 from manila_lite.engine.commits import GroupCommitter
+from manila_lite.engine.registry import FlowRegistry
+from manila_lite.engine.settings import ERROR, EngineSettings
 
 
 def claim(
@@ -51,6 +53,17 @@ def claim(
     if claimed:
         crashpoints.reach("claim.after_commit")
     return claimed
+
+
+def announcing(registry: FlowRegistry, settings: EngineSettings) -> Callable[[str], str | None]:
+    """Return the function that says by method which step a claim announces.
+
+    None where a step in doubt is an error: a crash would fail all operations that were claimed,
+    also those that had not begun.
+    """
+    if settings.interrupted_operation_policy == ERROR:
+        return lambda method: None
+    return registry.first_step
 
 
 def mend_lanes(database: Database, host: str, committer: GroupCommitter) -> int:

@@ -56,7 +56,7 @@ class Engine:
         self.settings = settings or EngineSettings()
         self.clock = clock or SystemClock()
         self._database = database
-        self._registry = registry
+        self._first_step = claims.announcing(registry, self.settings)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -81,9 +81,10 @@ class Engine:
             self.settings,
             env,
             self.executor.submit,
+            lambda: self.worker,
             surroundings,
         )
-        self.worker = Worker(database, host, self.settings.lease)
+        self.worker = Worker(database, host, self.settings.lease, self.clock)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Engine:
                 self.worker.id,
                 self.clock,
                 room,
-                self._registry.first_step,
+                self._first_step,
             )
             self._more = len(claimed) == room
             for row in claimed:
@@ -198,7 +199,7 @@ class Engine:
         """Go on after this worker was declared lost: forget what it held, under a new name."""
         LOG.error("Worker %s was declared lost while it lived; it goes on as new", self.worker.id)
         self.runner.timers.clear()
-        worker = Worker(self._database, self.host, self.settings.lease)
+        worker = Worker(self._database, self.host, self.settings.lease, self.clock)
         worker.register()
         self.worker = worker
 

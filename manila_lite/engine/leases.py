@@ -19,6 +19,7 @@ from pathlib import Path
 from oslo_log import log
 from sqlalchemy.engine import Connection
 
+from manila_lite.clock import Clock
 from manila_lite.db import operations as operation_rows
 from manila_lite.db import workers
 from manila_lite.db.session import Database
@@ -86,21 +87,32 @@ def _is_zombie(pid: int) -> bool:
 class Worker:
     """This process's identity towards the database, for one host ('host@backend')."""
 
-    def __init__(self, database: Database, host: str, lease: float) -> None:
+    def __init__(self, database: Database, host: str, lease: float, clock: Clock) -> None:
         self.id = str(uuid.uuid4())
         self._database = database
         self._host = host
         self._lease = datetime.timedelta(seconds=lease)
+        self._clock = clock
+        self._valid_until = clock.monotonic()
+
+    def holds_lease(self) -> bool:
+        """Whether nobody can have declared this worker lost yet, judged without the database.
+
+        True is certain as long as time passes equally fast here and there. It says nothing of
+        the next moment: a process may be paused between this question and what it begins then.
+        """
+        return self._clock.monotonic() < self._valid_until
 
     def register(self) -> None:
         """Announce this worker. Rides out a database that is away."""
         pid = os.getpid()
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> float:
+            began = self._clock.monotonic()
             now = self._database.now(connection)
             if workers.renew(connection, self.id, now + self._lease):
                 # The commit of the first try went through and only its answer was lost.
-                return
+                return began
             workers.register(
                 connection,
                 {
@@ -113,17 +125,22 @@ class Worker:
                     "lease_until": now + self._lease,
                 },
             )
+            return began
 
-        self._database.run(work)
+        self._valid_until = self._database.run(work) + self._lease.total_seconds()
 
     def renew(self) -> bool:
         """Give a sign of life; False when this worker was declared lost meanwhile."""
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> float | None:
+            began = self._clock.monotonic()
             until = self._database.now(connection) + self._lease
-            return workers.renew(connection, self.id, until)
+            return began if workers.renew(connection, self.id, until) else None
 
-        return self._database.run(work)
+        began = self._database.run(work)
+        if began is not None:
+            self._valid_until = began + self._lease.total_seconds()
+        return began is not None
 
     def take_over(self) -> int:
         """Put the operations of workers that are gone back into the queue; return how many."""

@@ -60,8 +60,12 @@ class Operation:
         settings: EngineSettings,
         env: Any = None,
         answers: dict[str, Callable[[], Any]] | None = None,
+        is_certain: Callable[[], bool] = lambda: False,
     ) -> None:
-        """answers: what probes of waits said while the flow was suspended, by the wait's name."""
+        """answers: what probes of waits said while the flow was suspended, by the wait's name.
+
+        is_certain: whether nobody can have taken the operation over since it was claimed.
+        """
         self.id: int = row["id"]
         self.uuid: str = row["uuid"]
         self.host: str = row["host"]
@@ -89,6 +93,7 @@ class Operation:
         self._answers = answers or {}
         # The step whose intent the claim recorded, until it is known whether the flow begins so.
         self._announced: str | None = row.get("announced")
+        self._is_certain = is_certain
         self.cleaning_up = False
 
     @property
@@ -249,6 +254,9 @@ class Operation:
     def _begin(self, name: str) -> None:
         if name == self._announced:
             self._announced = None
+            if not self._is_certain():
+                # Claimed a while ago: only the database knows whose it is by now.
+                self._save(commits.INTENT, rows.RUNNING)
             return
         self._withdraw()
         record = self._steps.setdefault(name, {"began": self._now_text(), "attempts": 0})

@@ -20,6 +20,7 @@ from manila_lite.db.session import Database
 from manila_lite.db.writes import Write
 from manila_lite.engine import outcomes
 from manila_lite.engine.commits import CommitterStopped, FenceLost, GroupCommitter
+from manila_lite.engine.leases import Worker
 from manila_lite.engine.operation import Operation, as_progress, ask
 from manila_lite.engine.outcomes import Pending, Suspended, Waiter
 from manila_lite.engine.registry import FlowDefinition, FlowRegistry
@@ -52,8 +53,10 @@ class Runner:
         settings: EngineSettings,
         env: Any,
         submit: Callable[[Callable[[], None]], None],
+        worker: Callable[[], Worker],
         surroundings: Surroundings = no_surroundings,
     ) -> None:
+        """worker: returns this process's present identity, which it may lose and change."""
         self._database = database
         self._registry = registry
         self._committer = committer
@@ -61,6 +64,7 @@ class Runner:
         self._settings = settings
         self._env = env
         self._submit = submit
+        self._worker = worker
         self._surroundings = surroundings
         self.timers = Timers(clock, self._on_due)
         self._running: dict[int, Operation] = {}
@@ -135,9 +139,15 @@ class Runner:
             settings=self._settings,
             env=self._env,
             answers=answers,
+            is_certain=functools.partial(self._is_certain, row["owner"]),
         )
         operation.draining = self._draining
         return operation
+
+    def _is_certain(self, owner: str) -> bool:
+        """Whether nobody can have taken the owner's operations over, judged from memory."""
+        worker = self._worker()
+        return worker.id == owner and worker.holds_lease()
 
     def _load(self, entry: Entry) -> dict[str, Any] | None:
         def work(connection: Connection) -> dict[str, Any] | None:
@@ -251,8 +261,12 @@ class Runner:
     def _probe(self, entry: Entry) -> None:
         """Ask a wait's probe again without entering the flow; enter it when there is news."""
         waiter = entry.waiter
-        if waiter is None:
+        if waiter is None or entry.owner != self._worker().id:
             self.resume(entry)
+            return
+        if not self._is_certain(entry.owner):
+            # The database is away, or this process was paused: another worker may be asking.
+            self.timers.add(entry, waiter.schedule.delay(0))
             return
         try:
             answer = ask(waiter.probe)

@@ -64,8 +64,9 @@ class SteppedEngine:
             self.settings,
             env,
             self.jobs.append,
+            lambda: self.worker,
         )
-        self.worker = Worker(database, host, self.settings.lease)
+        self.worker = Worker(database, host, self.settings.lease, clock)
         self.worker.register()
 
     def cast(self, method: str, **arguments: Any) -> str:
@@ -80,7 +81,7 @@ class SteppedEngine:
             self.worker.id,
             self.clock,
             most,
-            self._registry.first_step,
+            claims.announcing(self._registry, self.settings),
         )
         for row in claimed:
             self.jobs.append(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
@@ -108,7 +109,12 @@ class SteppedEngine:
                 self.runner.cancel(operation_id)
 
     def run_until_idle(self, most: int = 1000) -> int:
-        """Claim and run until nothing can run at the present time; return the number of jobs."""
+        """Claim and run until nothing can run at the present time; return the number of jobs.
+
+        The lease is renewed first if it ran out: a worker that lives does so in time.
+        """
+        if not self.worker.holds_lease():
+            self.worker.renew()
         count = 0
         while count < most:
             self.fire_timers()

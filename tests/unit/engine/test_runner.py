@@ -482,7 +482,7 @@ def test_an_operation_claimed_again_under_a_new_identity_still_sees_a_drain(benc
         depth.append(name)
         if len(depth) == 1:
             bench.expire(worker)
-            worker.worker = type(worker.worker)(bench.database, worker.host, 15)
+            worker.worker = type(worker.worker)(bench.database, worker.host, 15, bench.clock)
             worker.worker.register()
             row = worker.claim()[0]
             worker.jobs.clear()
