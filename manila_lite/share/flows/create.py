@@ -79,6 +79,7 @@ def _left_behind(instance: Record, error: BaseException, now: Any) -> list[Write
     lane="share:{share_id}",
     lane_fields=share_of_request,
     resource=("share_instance", "share_instance_id"),
+    first_step="create",
     on_failure=creation_failed,
 )
 def create_share_instance(

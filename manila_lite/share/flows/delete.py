@@ -54,6 +54,7 @@ def deletion_failed(
     version="1.27",
     lane="share:{share_id}",
     resource=("share_instance", "share_instance_id"),
+    first_step="delete",
     on_failure=deletion_failed,
 )
 def delete_share_instance(

@@ -48,6 +48,7 @@ def extension_failed(
     version="1.2",
     lane="share:{share_id}",
     resource=("share", "share_id"),
+    first_step="extend",
     on_failure=extension_failed,
 )
 def extend_share(
@@ -123,6 +124,7 @@ def shrinking_failed(
     version="1.3",
     lane="share:{share_id}",
     resource=("share", "share_id"),
+    first_step="shrink",
     on_failure=shrinking_failed,
 )
 def shrink_share(op: Operation, share_id: str, new_size: int) -> None:

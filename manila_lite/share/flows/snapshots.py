@@ -83,6 +83,7 @@ def creation_failed(
     version="1.0",
     lane="share:{share_id}",
     resource=("snapshot", "snapshot_id"),
+    first_step="create",
     on_failure=creation_failed,
 )
 def create_snapshot(op: Operation, share_id: str, snapshot_id: str) -> None:
@@ -162,6 +163,7 @@ def own_deletion(instance: Mapping[str, Any]) -> str:
     version="1.27",
     lane="share:{share_id}",
     resource=("snapshot", "snapshot_id"),
+    first_step="delete",
     on_failure=deletion_failed,
 )
 def delete_snapshot(
