@@ -34,6 +34,9 @@ CANCEL = "cancel"
 RETRY = "retry"
 
 _o = operations.c
+# The owner as something to check, never to look rows up by: one worker may own 100,000 of them,
+# and a planner without fresh statistics takes that index for the best.
+owner_to_check = sa.func.coalesce(_o.owner, "")
 _INSERT = operations.insert()
 
 _SEEN = sa.select(_o.message_id, _o.uuid, _o.id).where(
@@ -248,7 +251,10 @@ def load_owned(
     """Return the row if the owner still holds it under that fence and it is unfinished."""
     row = connection.execute(
         sa.select(operations).where(
-            _o.id == operation_id, _o.owner == owner, _o.fence == fence, _o.finished == 0
+            _o.id == operation_id,
+            owner_to_check == owner,
+            _o.fence == fence,
+            _o.finished == 0,
         )
     ).mappings()
     found = row.first()
@@ -256,10 +262,10 @@ def load_owned(
 
 
 def requests_for(connection: Connection, owner: str) -> list[tuple[int, str]]:
-    """Return (id, request) of the owner's unfinished operations that somebody asked about."""
+    """Return (id, request) of the owner's unfinished operations that shall be cancelled."""
     rows = connection.execute(
         sa.select(_o.id, _o.request).where(
-            _o.request.is_not(None), _o.owner == owner, _o.finished == 0
+            _o.request == CANCEL, owner_to_check == owner, _o.finished == 0
         )
     )
     return [(key, request) for key, request in rows]

@@ -9,6 +9,7 @@ throughput of the engine then hangs on. SQLite runs the plain statement as often
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite.db.models.lite import operations
-
-QUEUED = "queued"
+from manila_lite.db.operations import QUEUED, owner_to_check
 
 _o = operations.c
 _GUARD = ("id", "owner", "fence", "revision")
@@ -42,7 +42,7 @@ class OwnedUpdate:
     columns: dict[str, str]
     constants: dict[str, Any]
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The values that a row must have."""
         return (*_GUARD, *dict.fromkeys(self.columns.values()))
@@ -58,15 +58,16 @@ class OwnedUpdate:
         values = [{f"b_{name}": row[name] for name in self.names} for row in rows]
         connection.execute(self.statement, values if len(values) > 1 else values[0])
 
-    @property
+    @functools.cached_property
     def statement(self) -> sa.Update:
         """The update of one row, with bind parameters b_<name>."""
-        return _STATEMENTS.setdefault(id(self), self._build())
-
-    def _build(self) -> sa.Update:
+        guarded = {**{name: _o[name] for name in _GUARD}, "owner": owner_to_check}
         return (
             operations.update()
-            .where(*(_o[name] == sa.bindparam(f"b_{name}") for name in _GUARD), _o.finished == 0)
+            .where(
+                *(column == sa.bindparam(f"b_{name}") for name, column in guarded.items()),
+                _o.finished == 0,
+            )
             .values(
                 revision=_o.revision + 1,
                 **self.constants,
@@ -85,9 +86,6 @@ class OwnedUpdate:
         connection.exec_driver_sql(text(self, len(rows)), ordered)
 
 
-_STATEMENTS: dict[int, sa.Update] = {}
-
-
 def _assignments(update: OwnedUpdate, value: str) -> str:
     """Return the SET list; `value` is a template for a column of the joined table."""
     prefix = "" if "::" in value else "o."
@@ -102,23 +100,34 @@ def _assignments(update: OwnedUpdate, value: str) -> str:
     return ", ".join([*listed, f"{prefix}revision = o.revision + 1"])
 
 
-def _postgresql(update: OwnedUpdate, count: int) -> str:
-    row = f"({', '.join(['%s'] * len(update.names))})"
-    guard = " AND ".join(f"o.{name} = v.{name}::{_CASTS.get(name, 'text')}" for name in _GUARD)
-    return (
-        f"UPDATE lite_operations AS o SET {_assignments(update, 'v.{name}::{cast}')} "  # noqa: S608
-        f"FROM (VALUES {', '.join([row] * count)}) AS v({', '.join(update.names)}) "
-        f"WHERE {guard} AND o.finished = 0"
+def _guard(value: str) -> str:
+    """Return the condition that finds the rows; `value` as in _assignments."""
+    columns = {name: f"o.{name}" for name in _GUARD}
+    # As operations.owner_to_check: rows are found by their id.
+    columns["owner"] = "coalesce(o.owner, '')"
+    return " AND ".join(
+        f"{column} = {value.format(name=name, cast=_CASTS.get(name, 'text'))}"
+        for name, column in columns.items()
     )
 
 
+@functools.lru_cache(1024)
+def _postgresql(update: OwnedUpdate, count: int) -> str:
+    row = f"({', '.join(['%s'] * len(update.names))})"
+    return (
+        f"UPDATE lite_operations AS o SET {_assignments(update, 'v.{name}::{cast}')} "  # noqa: S608
+        f"FROM (VALUES {', '.join([row] * count)}) AS v({', '.join(update.names)}) "
+        f"WHERE {_guard('v.{name}::{cast}')} AND o.finished = 0"
+    )
+
+
+@functools.lru_cache(1024)
 def _mariadb(update: OwnedUpdate, count: int) -> str:
     named = f"SELECT {', '.join(f'%s AS {name}' for name in update.names)}"
     bare = f"SELECT {', '.join(['%s'] * len(update.names))}"
-    guard = " AND ".join(f"o.{name} = v.{name}" for name in _GUARD)
     return (
         f"UPDATE lite_operations AS o JOIN ({' UNION ALL '.join([named, *[bare] * (count - 1)])}) "  # noqa: S608
-        f"AS v ON {guard} SET {_assignments(update, 'v.{name}')} WHERE o.finished = 0"
+        f"AS v ON {_guard('v.{name}')} SET {_assignments(update, 'v.{name}')} WHERE o.finished = 0"
     )
 
 

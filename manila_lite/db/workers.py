@@ -73,19 +73,19 @@ def stop(connection: Connection, worker_id: str, state: str = STOPPED) -> None:
 
 
 def orphan_owners(connection: Connection, host: str) -> list[str]:
-    """Return owners of unfinished operations of the host that are no active worker."""
+    """Return workers of the host that ended and still own unfinished operations.
+
+    Asked from the side of the workers, of whom there are few.
+    """
     o = operation_rows.operations.c
     rows = connection.execute(
-        sa.select(o.owner)
-        .where(
-            o.host == host,
-            o.finished == 0,
-            o.owner.is_not(None),
-            o.owner.not_in(sa.select(_w.id).where(_w.state == ACTIVE)),
+        sa.select(_w.id).where(
+            _w.host == host,
+            _w.state != ACTIVE,
+            sa.exists().where(o.owner == _w.id, o.finished == 0),
         )
-        .distinct()
     )
-    return [owner for owner in rows.scalars() if owner is not None]
+    return list(rows.scalars())
 
 
 def purge(connection: Connection, before: datetime.datetime) -> int:
