@@ -46,21 +46,26 @@ class App:
     @functools.cached_property
     def conf(self) -> cfg.ConfigOpts:
         """The configuration, checked as far as every command needs it."""
+        from oslo_log import log
+
         from manila_lite.conf.check import check_common
         from manila_lite.conf.load import load
         from manila_lite.observability import logging
 
         conf = load([], self.config_files or None)
-        # A command's log is for its user: on standard error, warnings unless more is wanted.
+        # A command's log is for its user: on standard error, and only with --verbose.
         conf.set_override("log_file", None)
         conf.set_override("log_dir", None)
         conf.set_override("use_syslog", False)
         conf.set_override("use_journal", False)
         conf.set_override("debug", self.verbose)
         if not self.verbose:
-            conf.set_override("default_log_levels", [*logging.QUIET, "manila_lite=ERROR"])
+            # What goes wrong is told in one line; libraries would say it before, in ten.
+            conf.set_override("default_log_levels", [])
         check_common(conf)
         logging.setup(conf)
+        if not self.verbose:
+            log.getLogger(None).logger.setLevel("CRITICAL")
         return conf
 
     @functools.cached_property

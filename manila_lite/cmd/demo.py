@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from manila_lite.cmd.demo_site import Site
 
 BATCH = 60
-WIDEST = 120
 CREATE = "create_share_instance"
 
 
@@ -49,7 +48,7 @@ def demo(app: App, keep: bool, directory: Path | None) -> None:
     from manila_lite.cmd.demo_site import Site
 
     place = _make(directory)
-    site = Site(place, columns=min(app.output.console.width, WIDEST) - 2)
+    site = Site(place)
     try:
         Show(app, site).run()
     finally:
@@ -203,7 +202,7 @@ class Show:
         self._typed(*words)
         ran = self.site.run(*words)
         if show and not self.app.output.as_json:
-            self.console.print(ran.output, markup=False, end="", no_wrap=True)
+            self.console.print(ran.output, markup=False, end="", no_wrap=True, crop=True)
 
     def _claim(self, holds: bool, text: str, why: str = "") -> None:
         """Show what was found. Raises DemoFailed where it is not so."""

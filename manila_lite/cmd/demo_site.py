@@ -60,10 +60,8 @@ class Ran:
 class Site:
     """One directory with all that the demonstration leaves behind."""
 
-    def __init__(self, directory: Path, columns: int = 100) -> None:
-        """columns: how wide the tables are that commands print."""
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.columns = columns
         self.config_file = directory / "manila-lite.conf"
         self.log_file = directory / "daemon.log"
         self.root = directory / "shares"
@@ -89,7 +87,6 @@ class Site:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
                 self.arguments(*words),
                 cwd=self.directory,
-                env={**os.environ, "COLUMNS": str(self.columns)},
                 capture_output=True,
                 text=True,
                 timeout=COMMAND_SECONDS,

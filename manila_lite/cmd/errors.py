@@ -82,8 +82,10 @@ def exit_code(error: Exception) -> int:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
-    if type(error).__name__ == "DatabaseUnfit":
-        return CONFIGURATION
+    # By name where importing the class would slow every command down.
+    by_name = _CODES_BY_NAME.get(type(error).__name__)
+    if by_name is not None:
+        return by_name
     if _is_messaging(error) or _is_database_away(error):
         return UNREACHABLE
     return BUG
@@ -115,6 +117,8 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (exception.Conflict, REFUSED),
 )
 
+_CODES_BY_NAME = {"DatabaseUnfit": CONFIGURATION, "NoSuchQueue": UNREACHABLE}
+
 
 def _modules(error: BaseException) -> Iterator[str]:
     for kind in type(error).__mro__:
@@ -122,7 +126,6 @@ def _modules(error: BaseException) -> Iterator[str]:
 
 
 def _is_messaging(error: Exception) -> bool:
-    # By name: importing oslo.messaging only to compare classes would slow every command down.
     return bool({"oslo_messaging", "kombu", "amqp"} & set(_modules(error)))
 
 

@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import functools
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +46,13 @@ class Output:
 
     @functools.cached_property
     def console(self) -> Console:
-        """Standard output, as wide as the terminal; COLUMNS says otherwise."""
+        """Standard output, as wide as the terminal."""
         from rich.console import Console
 
         console = Console(highlight=False, emoji=False)
         if console.is_terminal:
             return console
-        width = int(os.environ.get("COLUMNS") or _UNLIMITED)
-        return Console(highlight=False, emoji=False, width=width)
+        return Console(highlight=False, emoji=False, width=_UNLIMITED)
 
     def rows(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty: str

@@ -46,7 +46,7 @@ class Shell:
         """Run a command and return what click's runner says of it; it must end with ``code``."""
         app = App(clock=self.clock)
         app.__dict__.update(conf=self.conf, database=self.site.database)
-        result = CliRunner().invoke(main, list(words), obj=app, env={"COLUMNS": "400"})
+        result = CliRunner().invoke(main, list(words), obj=app)
         assert result.exit_code == code, result.output + repr(result.exception)
         return result
 

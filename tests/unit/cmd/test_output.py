@@ -48,7 +48,7 @@ def test_a_status_has_the_colour_of_its_kind(word, colour):
 
 
 def test_a_table_that_nobody_looks_at_is_not_cut_off(capsys, monkeypatch):
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "20")
     long = "x" * 300
     Output().rows([{"a": long, "b": None}], [Column("a", "A"), Column("b", "B")], "Nothing.")
     lines = capsys.readouterr().out.splitlines()
