@@ -189,7 +189,8 @@ class ScriptedDriver(NullDriver):
     """Takes as long as it is told, fails as it is told, and keeps a journal of its calls.
 
     A line of the journal is a JSON object: method, id (of the share or snapshot), phase (begin or
-    end) and pid. A call that was killed, or that failed, has no end. See OPTS for the options.
+    end), at (UTC) and pid. A call that was killed, or that failed, has no end. See OPTS for the
+    options.
     """
 
     METHODS: ClassVar[tuple[str, ...]] = (
@@ -209,7 +210,8 @@ class ScriptedDriver(NullDriver):
 
     def journal_call(self, method: str, identity: str | None, phase: str) -> None:
         if self.calls is not None:
-            self.calls.add(method=method, id=identity, phase=phase)
+            moment = self._clock.now().isoformat()
+            self.calls.add(method=method, id=identity, phase=phase, at=moment)
 
     def wait_as_told(self, method: str) -> None:
         delays = self.configuration.safe_get("scripted_delays")
