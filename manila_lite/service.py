@@ -18,7 +18,7 @@ from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite import context as contexts
-from manila_lite import exception, no_eventlet
+from manila_lite import exception, no_eventlet, process
 from manila_lite.clock import Clock, SystemClock
 from manila_lite.conf import engine as engine_conf
 from manila_lite.conf import load
@@ -34,7 +34,6 @@ from manila_lite.engine.journal import NewOperation
 from manila_lite.engine.registry import registry
 from manila_lite.observability.logging import operation_context
 from manila_lite.periodic import PeriodicTasks, Task, fuzzy
-from manila_lite.process import privileged
 from manila_lite.share import flows
 from manila_lite.share.configuration import Configuration
 from manila_lite.share.environment import ShareEnvironment
@@ -91,7 +90,7 @@ class ShareService(oslo_service.ServiceBase):
             surroundings=surroundings,
         )
         self.environment.journal = self.engine.journal
-        privileged.configure(self.conf)
+        process.use_configuration(self.conf)
         self._start_rpc()
         threading.Thread(target=self._set_up, name="driver-set-up", daemon=True).start()
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from oslo_concurrency import processutils
+from oslo_config import cfg
 from oslo_utils import strutils
 
 from manila_lite import exception
@@ -72,8 +73,19 @@ def execute(
         # Loading privsep registers options and is of no use to a service that needs no root.
         from manila_lite.process import privileged
 
+        if _configuration is not None:
+            privileged.configure(_configuration)
         return privileged.run(command, settings)
     return run(command, **settings)
+
+
+_configuration: cfg.ConfigOpts | None = None
+
+
+def use_configuration(conf: cfg.ConfigOpts) -> None:
+    """Say where the options of the helper for root commands are, should one ever be needed."""
+    global _configuration
+    _configuration = conf
 
 
 def run(
