@@ -112,12 +112,18 @@ def _new_instance(op: Operation, instance_id: str, request_spec: Any) -> Record 
         instance = share_rows.get_instance(connection, instance_id, template)
         if instance is None:
             return None
-        if instance["status"] != states.CREATING or instance["launched_at"] is not None:
+        if _needs_more(instance):
             return share_rows.complete(connection, [instance])[0]
         instance["metadata"] = instance["share_metadata"] = _requested_metadata(request_spec)
         return instance
 
     return common.read(op, work)
+
+
+def _needs_more(instance: Record) -> bool:
+    """Whether the instance has export locations, perhaps, or a zone that somebody asked for."""
+    is_new = instance["status"] == states.CREATING and instance["launched_at"] is None
+    return not is_new or instance["availability_zone_id"] is not None
 
 
 def _requested_metadata(request_spec: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 import pytest
 
 from manila_lite import states
-from manila_lite.db import access, export_locations, models, share_changes, shares
+from manila_lite.db import access, export_locations, models, share_changes, shares, types
 from tests.contract.repositories.conftest import NOW
 from tests.support.shares import HOST, POOL
 
@@ -57,6 +57,17 @@ def test_completing_adds_metadata_and_export_locations(share, read, write, insta
     assert found.metadata == {"k": "v", "l": "w"}
     assert [location.path for location in found.export_locations] == ["/a"]
     assert found.export_location == "/a"
+
+
+def test_completing_names_the_availability_zone(site, share, read, change):
+    zone = change(types.ensure_zone, "north", NOW)
+    with site.database.writer() as connection:
+        connection.execute(models.share_instances.update().values(availability_zone_id=zone))
+
+    [found] = read(lambda c: shares.complete(c, [shares.get_instance(c, share["instance_id"])]))
+
+    assert found.availability_zone == "north"
+    assert read(shares.get_share, share["share_id"]).availability_zone == "north"
 
 
 def test_completing_nothing_asks_nothing(read):
