@@ -328,6 +328,7 @@ class Site:
 
 
 def _empty(database: Database) -> None:
-    with database.writer() as connection:
-        for table in models.metadata.sorted_tables:
-            connection.execute(table.delete())
+    """Delete all rows, by one script: one statement for each of the tables takes longer."""
+    script = "".join(f'DELETE FROM "{name}";' for name in models.metadata.tables)
+    with database.reader() as connection:
+        connection.connection.driver_connection.executescript(script)
