@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import select
+import struct
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -117,6 +118,7 @@ class Link:
         self._exchange = exchange
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._connection: impl_rabbit.Connection | None = None
+        self._consumed: list[_RawConsumer] = []
         try:
             pool = transport._driver._connection_pool
             self._connection = pool.create(purpose=rpc_common.PURPOSE_LISTEN, retry=0)
@@ -129,6 +131,7 @@ class Link:
                 queue.declare(self._connection)
             # Bodies as they came: a text could not be told from what it was decoded from.
             self._channel.auto_decode = False
+            _tolerate_bad_properties(self._channel.connection)
             self._poll = select.poll()
             self._poll.register(self._channel.connection.sock, select.POLLIN)
             self._poll.register(self._wake_fd, select.POLLIN)
@@ -185,8 +188,9 @@ class Link:
 
     def consume(self) -> None:
         """Start the flow of messages."""
-        for tag, queue in enumerate((*self._queues, self._fanout), start=1):
-            queue.consume(self._connection, tag=tag)
+        for queue in (*self._queues, self._fanout):
+            self._consumed.append(queue)
+            queue.consume(self._connection, tag=len(self._consumed))
 
     def read_event(self) -> bool:
         """Handle one event that has arrived, if any: deliver a message. Does not block."""
@@ -232,7 +236,11 @@ class Link:
         """Close the connection; unacknowledged messages return to their queue. Never raises."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            for queue in self._consumed:
+                queue.callback = _leave_it  # messages that still arrive are not ours any more
             with contextlib.suppress(Exception):
+                if self._fanout in self._consumed:
+                    self._fanout.cancel(self._consumed.index(self._fanout) + 1)
                 self._fanout.queue.delete()
             with contextlib.suppress(Exception):
                 connection.close()
@@ -242,6 +250,36 @@ class Link:
         if self._wake_fd >= 0:
             os.close(self._wake_fd)
             self._wake_fd = -1
+
+
+_HEADER_FRAME = 2
+_HEADER_WITHOUT_PROPERTIES = struct.Struct(">HxxQ").size
+
+
+def _tolerate_bad_properties(connection: amqp.Connection) -> None:
+    """Have a message whose properties cannot be decoded arrive without any.
+
+    amqp raises for it while it reads the connection. The link would break, the broker would
+    deliver the message again, and so on for ever.
+    """
+    handle = connection.on_inbound_frame
+
+    def handle_all(frame: tuple[int, int, Any]) -> bool:
+        try:
+            return handle(frame)
+        except (ValueError, KeyError, IndexError, struct.error, amqp.exceptions.FrameSyntaxError):
+            kind, channel, content = frame
+            if kind != _HEADER_FRAME:
+                raise
+            no_flags = b"\0\0"
+            bare = bytes(content[:_HEADER_WITHOUT_PROPERTIES]) + no_flags
+            return handle((kind, channel, bare))
+
+    connection.on_inbound_frame = handle_all
+
+
+def _leave_it(raw: RawMessage) -> None:
+    """What a link that closes does with a message: the broker keeps it."""
 
 
 def fanout_queue_name(topic: str) -> str:

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+import amqp
 import pytest
 
 from manila_lite.rpc.dead_letters import Reason
@@ -150,3 +151,20 @@ def test_a_recorded_cast_is_accepted_with_its_arguments_and_without_tokens(stack
     assert operation.context["request_id"] == sent["_context_request_id"]
     assert "auth_token" not in operation.context
     assert journal.letters == []
+
+
+def test_a_message_whose_properties_are_no_text_is_kept_and_the_queue_goes_on(stack, registry):
+    """amqp cannot decode it; without care the connection breaks and it is delivered for ever."""
+    journal = Journal()
+    server = stack.server(registry.flows, journal)
+    message = amqp.Message(b"body", content_type="PLACE")
+    encode = message._serialize_properties
+    message._serialize_properties = lambda: encode().replace(b"PLACE", b"\xff\xfe\xff\xfe\xff")
+    with stack.broker.connect() as connection, connection.channel() as channel:
+        channel.basic_publish(message, exchange=stack.exchange, routing_key=stack.queue)
+    stack.sender().send(cast_of("good"))
+    eventually(lambda: journal.has("cast-good"), "the good cast")
+    (letter,) = journal.letters
+    assert (letter.reason, letter.body) == (Reason.CONTENT_TYPE, b"body")
+    assert server.listener.connected
+    assert not letter.redelivered

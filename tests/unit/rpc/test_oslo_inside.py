@@ -139,3 +139,11 @@ def test_what_the_operator_has_set_stays():
     transport.set_defaults(conf)
     assert conf.oslo_messaging_rabbit.rabbit_quorum_queue is False
     assert conf.oslo_messaging_rabbit.rabbit_qos_prefetch_count == 7
+
+
+def test_amqp_lets_the_handler_of_frames_be_wrapped():
+    assert amqp.Connection.on_inbound_frame.fset is not None
+    assert "self.on_inbound_frame(frame)" in inspect.getsource(amqp.Connection.blocking_read)
+    read = inspect.getsource(amqp.Message.inbound_header)
+    assert "'>HxxQ'" in read
+    assert "_load_properties" in read
