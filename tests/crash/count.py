@@ -155,7 +155,7 @@ def _look_at_resources(found, site, connection):
 def _look_at_usages(found, site, connection):
     u = models.quota_usages.c
     mine = sa.select(u.resource, u.in_use).where(u.project_id == site.project_id)
-    shown = {resource: in_use for resource, in_use in connection.execute(mine)}
+    shown = dict(connection.execute(mine).all())
     for number, size, table in (
         ("shares", "gigabytes", models.shares),
         ("snapshots", "snapshot_gigabytes", models.share_snapshots),
