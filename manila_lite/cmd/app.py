@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -85,6 +85,13 @@ class App:
 
         return Database.from_conf(self.conf)
 
+    @functools.cached_property
+    def transport(self) -> Any:
+        """The connection to the broker; only where there is a transport_url."""
+        from manila_lite.rpc.transport import make_transport
+
+        return make_transport(self.conf)
+
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run a reading function; gives up after DATABASE_PATIENCE seconds."""
         return self.database.run(work, write=False, deadline=DATABASE_PATIENCE)
@@ -103,6 +110,8 @@ class App:
 
     def close(self) -> None:
         """Give connections back."""
+        if "transport" in self.__dict__:
+            self.transport.cleanup()
         if "bare_database" in self.__dict__:
             self.bare_database.close()
 

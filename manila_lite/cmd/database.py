@@ -31,8 +31,10 @@ def sync(app: App) -> None:
     Example:
       manila-lite --config-file /etc/manila/manila.conf db sync
     """
+    from manila_lite.conf.check import check_state_path
     from manila_lite.db import sync as db_sync
 
+    check_state_path(app.conf)
     report = db_sync.sync(app.bare_database, deadline=SYNC_PATIENCE)
     if app.output.as_json:
         app.output.json({**dataclasses.asdict(report), "changed": report.changed})

@@ -107,15 +107,10 @@ def _record(
 
 def _cast(app: App, context: RequestContext, requests: Sequence[Request]) -> None:
     from manila_lite.rpc.clients import ShareAPI
-    from manila_lite.rpc.transport import make_transport
 
-    transport = make_transport(app.conf)
-    try:
-        client = ShareAPI(transport, app.conf.share_topic, retry=_BROKER_TRIES)
-        for request in requests:
-            client.send(context, request.method, request.host, **request.arguments)
-    finally:
-        transport.cleanup()
+    client = ShareAPI(app.transport, app.conf.share_topic, retry=_BROKER_TRIES)
+    for request in requests:
+        client.send(context, request.method, request.host, **request.arguments)
 
 
 def warn_where_nobody_listens(app: App, hosts: Sequence[str]) -> None:

@@ -127,14 +127,9 @@ def _pools_of_scheduler(app: App) -> list[dict[str, Any]]:
     if transport_url(app.conf) is None:
         raise Unreachable(what="The scheduler", reason="transport_url is not set")
     from manila_lite.rpc.clients import SchedulerAPI
-    from manila_lite.rpc.transport import make_transport
 
-    transport = make_transport(app.conf)
-    try:
-        client = SchedulerAPI(transport, app.conf.scheduler_topic, retry=1)
-        found = client.get_pools(app.context(), filters={}, timeout=_SCHEDULER_PATIENCE)
-    finally:
-        transport.cleanup()
+    client = SchedulerAPI(app.transport, app.conf.scheduler_topic, retry=1)
+    found = client.get_pools(app.context(), filters={}, timeout=_SCHEDULER_PATIENCE)
     return [_pool_row(row["name"], row.get("capabilities") or {}, {}) for row in found]
 
 

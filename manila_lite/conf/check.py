@@ -7,6 +7,7 @@ are shown as three asterisks.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +17,8 @@ from urllib.parse import urlsplit
 from oslo_config import cfg
 
 from manila_lite import exception
-from manila_lite.conf import engine, opts
-from manila_lite.conf.drivers import load_driver_class
+from manila_lite.conf import directory, engine, opts
+from manila_lite.conf.drivers import ALIASES, load_driver_class
 from manila_lite.conf.load import transport_url
 from manila_lite.conf.sections import Section
 from manila_lite.conf.service import PROTOCOLS
@@ -37,6 +38,7 @@ def check(conf: cfg.ConfigOpts) -> None:
     database or a broker that is away at this moment is no configuration error.
     """
     check_common(conf)
+    check_state_path(conf)
     check_timers(conf)
     check_backends(conf)
 
@@ -184,6 +186,27 @@ def check_transport_url(conf: cfg.ConfigOpts) -> None:
         _check_network_url("DEFAULT", "transport_url", f"{scheme}://{server}")
 
 
+def check_state_path(conf: cfg.ConfigOpts) -> None:
+    """Check that the SQLite database can be written, or made, where that is what is used."""
+    url = conf.database.connection
+    if not url:
+        _check_writable("DEFAULT", "state_path", conf.state_path, Path(conf.state_path))
+    elif url.startswith("sqlite:///") and not url.startswith("sqlite:///file:"):
+        path = Path(urlsplit(url).path[1:])
+        _check_writable("database", "connection", url, path.parent)
+
+
+def _check_writable(section: str, option: str, value: str, directory: Path) -> None:
+    """What is missing is made later: the nearest directory that exists decides."""
+    existing = next(
+        path for path in (directory.absolute(), *directory.absolute().parents) if path.exists()
+    )
+    if not existing.is_dir():
+        refuse(section, option, value, f"{existing} is no directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        refuse(section, option, value, f"{existing} is not writable for this user")
+
+
 def check_timers(conf: cfg.ConfigOpts) -> None:
     """Check the numbers that only make sense together."""
     if conf.service_down_time <= conf.report_interval:
@@ -231,4 +254,7 @@ def _check_backend(conf: cfg.ConfigOpts, name: str, names: list[str]) -> None:
     if ratio < 1.0:
         refuse(name, "max_over_subscription_ratio", ratio, "must be at least 1.0")
     engine.retry_policies(conf, name)
-    load_driver_class(section.read("share_driver"), name)
+    path = section.read("share_driver")
+    load_driver_class(path, name)
+    if ALIASES.get(path, path) == ALIASES["directory"]:
+        directory.check(conf, name)

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
+
 from oslo_config import cfg
+
+from manila_lite import exception
 
 OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
@@ -42,6 +46,21 @@ OPTS: list[cfg.Opt] = [
 def register(conf: cfg.ConfigOpts, group: str | None = None) -> None:
     """Make the options readable on ``conf``, in the section of a back end."""
     conf.register_opts(OPTS, group=group)
+
+
+def check(conf: cfg.ConfigOpts, backend: str) -> None:
+    """Raise ConfigurationError for a directory_root that can never be right.
+
+    Whether it exists is asked again and again at run time: it may be mounted later.
+    """
+    root = conf[backend].directory_root
+    if root is None or not os.path.isabs(root):
+        raise exception.ConfigurationError(
+            section=backend,
+            option="directory_root",
+            value="(not set)" if root is None else root,
+            reason="must be an absolute path",
+        )
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

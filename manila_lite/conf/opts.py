@@ -8,7 +8,16 @@ import itertools
 from oslo_config import cfg
 from oslo_log import log
 
-from manila_lite.conf import database, directory, engine, manager, rpc, service, share_driver
+from manila_lite.conf import (
+    database,
+    directory,
+    engine,
+    manager,
+    network,
+    rpc,
+    service,
+    share_driver,
+)
 
 # Any back end's section may hold these; they are registered once its name is known.
 EXAMPLE_BACKEND = "example_backend"
@@ -58,7 +67,7 @@ def register_backend(conf: cfg.ConfigOpts, backend: str) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """All options by section, in the order of the sample file."""
-    listed = [module.list_opts() for module in (service, engine, database, rpc)]
+    listed = [module.list_opts() for module in (service, network, engine, database, rpc)]
     backend = itertools.chain(
         BACKEND_OPTS,
         *(

@@ -91,6 +91,17 @@ NAME_OPTS = [
     ),
 ]
 
+# oslo.service registers it, under this name and default; here it is only listed.
+_LISTED_OPTS = [
+    cfg.IntOpt(
+        "graceful_shutdown_timeout",
+        default=60,
+        min=0,
+        help="Seconds that a stop waits for steps that run. What has not ended by then is taken up "
+        "again at the next start, or by another worker.",
+    ),
+]
+
 OPTS = [*IDENTITY_OPTS, *BACKEND_OPTS, *TIMER_OPTS, *NAME_OPTS]
 
 
@@ -102,4 +113,4 @@ def register(conf: cfg.ConfigOpts) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Options by section, for the sample file."""
-    return [("DEFAULT", OPTS)]
+    return [("DEFAULT", [*OPTS, *_LISTED_OPTS])]

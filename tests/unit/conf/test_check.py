@@ -9,13 +9,18 @@ from manila_lite.conf.load import load
 
 GOOD = {
     "DEFAULT": {"enabled_share_backends": "alpha"},
-    "alpha": {"share_driver": "directory", "driver_handles_share_servers": "False"},
+    "alpha": {
+        "share_driver": "directory",
+        "driver_handles_share_servers": "False",
+        "directory_root": "/srv/shares",
+    },
 }
 
 
 def written(tmp_path, *changes, drop=()):
     """Write GOOD with (section, option, value) changed; return the path of the file."""
     sections = {name: dict(options) for name, options in GOOD.items()}
+    sections["DEFAULT"]["state_path"] = tmp_path / "state"
     for section, option, value in changes:
         sections.setdefault(section, {})[option] = value
     for section, option in drop:
@@ -65,6 +70,7 @@ def test_options_and_sections_that_mean_nothing_here_are_ignored(tmp_path):
         ("alpha", "retry_policy", "driver maximum_attempts=0"),
         ("alpha", "retry_policy", "driver bogus=1"),
         ("alpha", "interrupted_operation_policy", "pray"),
+        ("alpha", "directory_root", "shares"),
         ("DEFAULT", "enabled_share_backends", "beta"),
         ("DEFAULT", "enabled_share_backends", "alpha,alpha"),
         ("DEFAULT", "enabled_share_backends", ""),
@@ -128,6 +134,32 @@ def test_a_missing_back_end_section_is_named(tmp_path):
 )
 def test_a_password_in_a_bad_url_is_not_shown(tmp_path, section, option, value):
     assert "geheim" not in refusal(written(tmp_path, (section, option, value)))
+
+
+def test_a_state_path_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    path = written(tmp_path, ("DEFAULT", "state_path", tmp_path / "file" / "state"))
+    assert "file is no directory" in refusal(path)
+
+
+def test_a_state_path_that_can_be_made_later_is_accepted_and_not_made(tmp_path):
+    check(load([], [written(tmp_path, ("DEFAULT", "state_path", tmp_path / "a" / "b"))]))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_sqlite_file_in_an_impossible_place_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    url = f"sqlite:///{tmp_path}/file/database.sqlite"
+    assert "is no directory" in refusal(written(tmp_path, ("database", "connection", url)))
+
+
+def test_with_a_database_server_the_state_path_does_not_matter(tmp_path):
+    path = written(
+        tmp_path,
+        ("DEFAULT", "state_path", "/proc/nowhere"),
+        ("database", "connection", "postgresql://u@h/db"),
+    )
+    check(load([], [path]))
 
 
 def test_commands_that_need_no_back_end_do_not_ask_for_one(tmp_path):
