@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: one process for each enabled back end, under one parent. Started by cmd/share.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from manila_lite import no_eventlet
+
+no_eventlet.choose_threads()
+
+from oslo_config import cfg  # noqa: E402
+from oslo_log import log  # noqa: E402
+from oslo_service import service as oslo_service  # noqa: E402
+
+from manila_lite import exception  # noqa: E402
+from manila_lite.conf import check, load, opts  # noqa: E402
+from manila_lite.db.session import Database  # noqa: E402
+from manila_lite.observability import logging as log_setup  # noqa: E402
+from manila_lite.service import ShareService  # noqa: E402
+
+LOG = log.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM (exit code 0). Exit code 1: the configuration or the database is unfit."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        conf = load.load(arguments, prog="manila-lite-share")
+        check.check(conf)
+        log_setup.setup(conf)
+        _prepare_database(conf)
+    except exception.ManilaException as error:
+        print(f"manila-lite-share: {error}", file=sys.stderr)
+        return 1
+    launcher = oslo_service.ProcessLauncher(conf, restart_method="mutate")
+    for backend in opts.backend_names(conf):
+        launcher.launch_service(ShareService(conf, backend))
+    launcher.wait()
+    return 0
+
+
+def _prepare_database(conf: cfg.ConfigOpts) -> None:
+    """See that the tables are those of this release; make them where nobody else can: on SQLite.
+
+    Waits for a database that is away, for as long as it takes.
+    """
+    from manila_lite.db import sync
+
+    database = Database.from_conf(conf)
+    try:
+        sync.require_current(database)
+    except sync.DatabaseUnfit:
+        if database.dialect != "sqlite":
+            raise
+        sync.sync(database)
+    finally:
+        database.close()
