@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ NONE = "-"
 _PREFIX = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s "
 _WHERE = "[%(operation_id)s %(request_id)s %(operation_resource)s]"
 LINE = _PREFIX + _WHERE + " %(instance)s%(message)s"
-EXCEPTION_PREFIX = "%(asctime)s.%(msecs)03d %(process)d ERROR %(name)s " + _WHERE
+EXCEPTION_PREFIX = "%(asctime)s.%(msecs)03d %(process)d ERROR %(name)s " + _WHERE + " "
 
 # Chatty libraries; the operator's default_log_levels replaces all of them.
 QUIET = [
@@ -147,7 +148,9 @@ class LineFormatter(formatters.ContextFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         _describe(record)
-        return str(super().format(record))
+        line = str(super().format(record))
+        # oslo.log ends the line with the error itself.
+        return mask(line) if getattr(record, "error_summary", None) else line
 
     def formatException(  # noqa: N802 - logging's name
         self, ei: _ExcInfo, record: logging.LogRecord | None = None
@@ -162,7 +165,12 @@ class JSONFormatter(formatters.JSONFormatter):
         _describe(record)
         named: Any = getattr(record, "extra_keys", ())
         record.extra_keys = [*named, "operation_id", "request_id", "operation_resource"]
-        return str(super().format(record))
+        line = str(super().format(record))
+        values = json.loads(line) if record.levelno >= logging.WARNING else {}
+        if not values.get("error_summary"):
+            return line
+        values["error_summary"] = mask(values["error_summary"])
+        return json.dumps(values)
 
     def formatException(  # noqa: N802 - logging's name
         self, ei: _ExcInfo, strip_newlines: bool = True

@@ -18,8 +18,8 @@ def conf():
     return load([], [])
 
 
-def rendered(formatter, message, *args, exc_info=None, **extra):
-    record = logging.LogRecord("demo", logging.INFO, "f.py", 1, message, args, exc_info)
+def rendered(formatter, message, *args, exc_info=None, level=logging.INFO, **extra):
+    record = logging.LogRecord("demo", level, "f.py", 1, message, args, exc_info)
     record.__dict__.update(extra)
     return formatter.format(record)
 
@@ -110,11 +110,27 @@ def failing():
         return (type(error), error, error.__traceback__)
 
 
-def test_secrets_do_not_reach_a_traceback(conf):
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_secrets_do_not_reach_a_traceback(conf, level):
     for formatter in (line_formatter(conf), our_logging.JSONFormatter()):
-        text = rendered(formatter, "it failed", exc_info=failing())
+        text = rendered(formatter, "it failed", exc_info=failing(), level=level)
         assert "refused" in text
         assert "geheim" not in text
+
+
+def test_secrets_of_the_error_that_is_being_handled_do_not_reach_a_line(conf):
+    for formatter in (line_formatter(conf), our_logging.JSONFormatter()):
+        try:
+            raise RuntimeError("refused: password=geheim at mysql://u:geheim@host/")
+        except RuntimeError:
+            text = rendered(formatter, "it failed", level=logging.ERROR)
+        assert "refused" in text
+        assert "geheim" not in text
+
+
+def test_each_line_of_a_traceback_stands_apart_from_its_prefix(conf):
+    text = rendered(line_formatter(conf), "it failed", exc_info=failing())
+    assert "[- - -] Traceback" in text
 
 
 def test_a_resource_given_in_the_logging_call_stays(conf):
