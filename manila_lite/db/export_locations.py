@@ -20,6 +20,7 @@ from manila_lite.db.writes import Write
 
 PREFERRED = "preferred"
 MAX_PATH = 2000
+MAX_KEY = 255
 MAX_VALUE = 1023
 
 _l = locations.c
@@ -144,13 +145,15 @@ def _normalize_one(returned: Any) -> dict[str, Any]:
     if isinstance(returned, str):
         returned = {"path": returned}
     path = returned.get("path") if isinstance(returned, Mapping) else None
-    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH:
+    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH or "\x00" in path:
         raise _not_locations(returned)
     pairs = returned.get("metadata") or {}
     return {
         "path": path,
         "is_admin_only": bool(returned.get("is_admin_only", False)),
-        "metadata": {str(k): str(v)[:MAX_VALUE] for k, v in pairs.items() if v is not None},
+        "metadata": {
+            str(k)[:MAX_KEY]: str(v)[:MAX_VALUE] for k, v in pairs.items() if v is not None
+        },
     }
 
 

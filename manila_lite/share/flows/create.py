@@ -190,7 +190,8 @@ def copied(op: Operation, instance: Record, returned: Any) -> Any:
     _show_copying(op, instance)
     return op.wait(
         "copy",
-        functools.partial(_ask_for_copy, op, instance, first),
+        # It may wait for days, among very many: it keeps no more than it needs.
+        functools.partial(_ask_for_copy, op.env.driver, instance, first),
         schedule=COPY_SCHEDULE,
         deadline=COPY_DEADLINE,
     )
@@ -205,8 +206,8 @@ def _show_copying(op: Operation, instance: Record) -> None:
     instance["status"] = new
 
 
-def _ask_for_copy(op: Operation, instance: Record, first: Any) -> Any:
-    found = probes.share_status(op, instance)
+def _ask_for_copy(driver: Any, instance: Record, first: Any) -> Any:
+    found = probes.share_status(driver, instance)
     if found is None:
         raise exception.InvalidShareInstance(
             reason="the driver copies in the background but has no get_share_status"

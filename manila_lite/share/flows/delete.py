@@ -43,10 +43,11 @@ def deletion_failed(
     if instance is None:
         return []
     old, now = own_deletion(instance), op.clock.now()
-    return [
-        *share_changes.move(instance["id"], old, states.SHARE_ERROR_STATUS[old], now),
-        *common.tell_user(op, instance, messages.ACTION_DELETE, now),
-    ]
+    moved = share_changes.move(instance["id"], old, states.SHARE_ERROR_STATUS[old], now)
+    if old == states.DEFERRED_DELETING:
+        # It is tried again and again, on a share that its user does not see any more.
+        return moved
+    return [*moved, *common.tell_user(op, instance, messages.ACTION_DELETE, now)]
 
 
 @flow(

@@ -16,12 +16,12 @@ from manila_lite.share.flows.common import is_named
 _GONE = ("ShareResourceNotFound", "StorageResourceNotFound")
 
 
-def share_status(op: Operation, instance: Record) -> Mapping[str, Any] | None:
+def share_status(driver: Any, instance: Record) -> Mapping[str, Any] | None:
     """Ask get_share_status, which not every driver has; None when this one has not.
 
     Raises ShareResourceNotFound (by name) for a share that is not on the storage.
     """
-    ask = getattr(op.env.driver, "get_share_status", None)
+    ask = getattr(driver, "get_share_status", None)
     if ask is None:
         return None
     try:
@@ -38,7 +38,7 @@ def was_created(op: Operation, instance: Record, step: str = "create") -> Any:
     Where the driver cannot tell, interrupted_operation_policy decides.
     """
     try:
-        found = share_status(op, instance)
+        found = share_status(op.env.driver, instance)
         if found is not None:
             return _by_status(op, found, step)
         exports = op.env.driver.ensure_share(op.context, instance, share_server=None)

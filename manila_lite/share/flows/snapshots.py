@@ -21,6 +21,7 @@ from manila_lite.share.flows import common
 DEFERRED = (states.DEFERRED_DELETING, states.ERROR_DEFERRED_DELETING)
 _GONE = ("SnapshotResourceNotFound", "ShareSnapshotResourceNotFound")
 _BUSY = "ShareSnapshotIsBusy"
+MAX_LOCATION = 255
 
 
 @dataclasses.dataclass
@@ -130,6 +131,11 @@ def _checked(returned: Any) -> Mapping[str, Any]:
         raise exception.InvalidShareSnapshotInstance(
             reason=f"the driver reports the new snapshot as {status!r:.100}"
         )
+    location = (returned or {}).get("provider_location")
+    if location is not None and len(str(location)) > MAX_LOCATION:
+        raise exception.InvalidShareSnapshotInstance(
+            reason=f"its provider_location has more than {MAX_LOCATION} characters"
+        )
     return returned or {}
 
 
@@ -147,10 +153,11 @@ def deletion_failed(
     new = states.SNAPSHOT_ERROR_STATUS[old]
     if common.is_named(error, _BUSY) and old == states.DELETING:
         new = states.AVAILABLE
-    return [
-        *snapshot_changes.move(instance["id"], old, new, op.clock.now()),
-        *_tell(op, instance, messages.ACTION_DELETE),
-    ]
+    moved = snapshot_changes.move(instance["id"], old, new, op.clock.now())
+    if old == states.DEFERRED_DELETING:
+        # It is tried again and again, on a snapshot that its user does not see any more.
+        return moved
+    return [*moved, *_tell(op, instance, messages.ACTION_DELETE)]
 
 
 def own_deletion(instance: Mapping[str, Any]) -> str:

@@ -77,14 +77,17 @@ def test_export_locations_may_be_plain_paths_or_none(site, returned, paths):
     assert (site.status(share), site.exports(share)) == ("available", paths)
 
 
-def test_an_answer_that_is_no_export_location_puts_the_share_into_error(site):
+@pytest.mark.parametrize(
+    "answer", [42, [{"no": "path"}], [""], ["/" + "x" * 2000], ["/with\x00"], [None], {"a": 1}]
+)
+def test_an_answer_that_is_no_export_location_puts_the_share_into_error(site, answer):
     share = site.add_share()
-    site.driver.answers["create_share"] = 42
+    site.driver.answers["create_share"] = answer
 
     operation = create(site, share)
 
     assert (operation["state"], site.status(share)) == ("failed", "error")
-    assert "42" in operation["error"]
+    assert "where export locations are expected" in operation["error"]
 
 
 def test_a_share_asked_for_without_a_zone_gets_that_of_the_back_end(site):

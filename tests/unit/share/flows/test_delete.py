@@ -309,8 +309,12 @@ def test_a_deferred_deletion_that_fails_is_tried_again_and_frees_nothing_twice(s
     delete(site, share, deferred_delete=True)
     site.driver.answers["delete_share"] = exception.ShareBackendException(msg="in flames")
     round_of_deferred_deletions(site)
+    round_of_deferred_deletions(site)
     assert site.status(share) == "error_deferred_deleting"
     assert site.usage("shares") == (1, 1)
+    assert site.messages(share["share_id"]) == []
+    last = site.rows(models.lite.operations)[-1]
+    assert (last["state"], "in flames" in last["result"]) == ("succeeded", True)
     site.driver.answers["delete_share"] = None
 
     round_of_deferred_deletions(site)

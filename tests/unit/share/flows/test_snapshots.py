@@ -90,7 +90,9 @@ def test_a_failure_puts_the_snapshot_into_error_and_tells_the_user(site, share):
     assert site.status(share) == "available"
 
 
-@pytest.mark.parametrize("returned", [{"status": "error"}, {"status": "creating"}, 7])
+@pytest.mark.parametrize(
+    "returned", [{"status": "error"}, {"status": "creating"}, 7, {"provider_location": "x" * 256}]
+)
 def test_an_answer_that_does_not_mean_available_is_a_failure(site, share, returned):
     snapshot = site.add_snapshot(share)
     site.driver.answers["create_snapshot"] = returned
