@@ -52,6 +52,9 @@ class App:
         from manila_lite.conf.load import load
         from manila_lite.observability import logging
 
+        if not self.verbose:
+            # oslo.config warns of deprecated names at every start; the daemon's log says it.
+            log.getLogger(None).logger.setLevel("CRITICAL")
         conf = load([], self.config_files or None)
         # A command's log is for its user: on standard error, and only with --verbose.
         conf.set_override("log_file", None)
@@ -74,7 +77,6 @@ class App:
         from manila_lite.db.sync import require_current
 
         database = self.bare_database
-        _require_file(database)
         require_current(database, deadline=DATABASE_PATIENCE)
         return database
 
@@ -114,16 +116,6 @@ class App:
             self.transport.cleanup()
         if "bare_database" in self.__dict__:
             self.bare_database.close()
-
-
-def _require_file(database: Database) -> None:
-    """SQLite would make an empty file, or complain about its directory."""
-    path = database.url.database
-    if database.dialect == "sqlite" and path and not path.startswith((":", "file:")):
-        from manila_lite.db.sync import DatabaseUnfit
-
-        if not os.path.exists(path):
-            raise DatabaseUnfit(reason=f"there is no file {path}; run 'manila-lite db sync'")
 
 
 pass_app = click.make_pass_decorator(App)

@@ -117,7 +117,11 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (exception.Conflict, REFUSED),
 )
 
-_CODES_BY_NAME = {"DatabaseUnfit": CONFIGURATION, "NoSuchQueue": UNREACHABLE}
+_CODES_BY_NAME = {
+    "DatabaseUnfit": CONFIGURATION,
+    "NoSuchModuleError": CONFIGURATION,  # a driver or plug-in named in [database] connection
+    "NoSuchQueue": UNREACHABLE,
+}
 
 
 def _modules(error: BaseException) -> Iterator[str]:

@@ -22,7 +22,7 @@ SHORT_ID = 8
 _COLUMNS = (
     Column("id", "Id", show=lambda text: str(text)[:SHORT_ID]),
     Column("method", "Operation"),
-    Column("resource", "Resource", fold=True),
+    Column("resource", "Resource"),
     Column("state", "State"),
     Column("detail", "Progress", fold=True),
     Column("took", "Took", right=True),

@@ -101,7 +101,7 @@ class Output:
             table.add_column(
                 column.heading,
                 justify="right" if column.right else "left",
-                overflow="fold",
+                overflow="fold" if column.fold else "ellipsis",
                 no_wrap=not column.fold,
             )
         for row in rows:

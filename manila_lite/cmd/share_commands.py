@@ -28,7 +28,7 @@ _COLUMNS = (
     Column("size", "GiB", right=True),
     Column("share_proto", "Protocol"),
     Column("status", "Status"),
-    Column("host", "Host", fold=True),
+    Column("host", "Host"),
     Column("age", "Age", right=True),
 )
 

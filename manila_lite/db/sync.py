@@ -98,6 +98,10 @@ def current_revision(connection: Connection) -> str | None:
 
 def require_current(database: Database, *, deadline: float | None = None) -> None:
     """Raise DatabaseUnfit unless the lite_ tables are at this release's revision; cheap."""
+    if _lacks_sqlite_file(database):
+        raise DatabaseUnfit(
+            reason=f"there is no file {database.url.database}; run 'manila-lite db sync'"
+        )
     found = database.run(current_revision, write=False, deadline=deadline)
     if found != HEAD_REVISION:
         raise DatabaseUnfit(
@@ -191,12 +195,24 @@ def _alone(connection: Connection) -> Iterator[None]:
         connection.execute(sa.select(sa.func.release_lock(name)))
 
 
-def _make_sqlite_file(database: Database) -> None:
-    """Create the file, for its owner's eyes only: drivers keep passwords in it."""
+def _sqlite_file(database: Database) -> Path | None:
     url = database.url
     if database.dialect != "sqlite" or is_memory(url) or not url.database:
+        return None
+    return Path(url.database.removeprefix("file:"))
+
+
+def _lacks_sqlite_file(database: Database) -> bool:
+    """Whether a reader would complain of the directory, or make an empty file."""
+    path = _sqlite_file(database)
+    return path is not None and not path.exists()
+
+
+def _make_sqlite_file(database: Database) -> None:
+    """Create the file, for its owner's eyes only: drivers keep passwords in it."""
+    path = _sqlite_file(database)
+    if path is None:
         return
-    path = Path(url.database.removeprefix("file:"))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
