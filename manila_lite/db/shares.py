@@ -56,6 +56,10 @@ INSTANCE_COLUMNS = (
 )
 # Plain text: SQLAlchemy's own names make larger and slower dictionaries.
 _INSTANCE_NAMES = tuple(sys.intern(str(column.name)) for column in INSTANCE_COLUMNS)
+# The same in very many instances, of which 100,000 may be in memory: one text for all of them.
+_FEW_VALUES = (
+    "deleted", "host", "status", "access_rules_status", "user_id", "project_id", "share_proto",
+)  # fmt: skip
 _JOINED = share_instances.join(shares, _s.id == _i.share_id)
 _SELECT = sa.select(*INSTANCE_COLUMNS).select_from(_JOINED).where(*_LIVE)
 
@@ -109,6 +113,9 @@ def backend_of(host: str | None) -> str:
 def as_instance(row: Any, name_template: str = DEFAULT_NAME_TEMPLATE) -> Record:
     """Build the record of a share instance from a row of INSTANCE_COLUMNS."""
     record = Record(zip(_INSTANCE_NAMES, row, strict=True))
+    for name in _FEW_VALUES:
+        if record[name] is not None:
+            record[name] = sys.intern(record[name])
     record["name"] = record["share_name"] = name_template % record["id"]
     record["pool"] = (record["host"] or "").partition("#")[2] or None
     # This service makes no share servers; drivers read the key all the same.

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,6 +32,8 @@ WAITING = "waiting"
 FAILED = "failed"
 
 _MAX_PROGRESS = 255
+# Nobody can write to it: it stands in many operations.
+_NOTHING: Any = types.MappingProxyType({})
 _MAX_ERROR = 4000
 
 
@@ -42,6 +46,10 @@ def describe(error: BaseException) -> str:
 def as_progress(text: str) -> str:
     """Return the text as the row shows it."""
     return writable(text)[:_MAX_PROGRESS]
+
+
+def _never() -> bool:
+    return False
 
 
 class Operation:
@@ -60,7 +68,7 @@ class Operation:
         settings: EngineSettings,
         env: Any = None,
         answers: dict[str, Callable[[], Any]] | None = None,
-        is_certain: Callable[[], bool] = lambda: False,
+        is_certain: Callable[[], bool] = _never,
     ) -> None:
         """answers: what probes of waits said while the flow was suspended, by the wait's name.
 
@@ -68,10 +76,10 @@ class Operation:
         """
         self.id: int = row["id"]
         self.uuid: str = row["uuid"]
-        self.host: str = row["host"]
+        self.host: str = sys.intern(row["host"])
         self.lane: str = row["lane"]
-        self.method: str = row["method"]
-        self.version: str = row["version"]
+        self.method: str = sys.intern(row["method"])
+        self.version: str = sys.intern(row["version"])
         self.arguments: dict[str, Any] = jsontext.decode(row["arguments"])
         self.request_id: str | None = row["request_id"]
         self.resource_type: str | None = row["resource_type"]
@@ -82,7 +90,8 @@ class Operation:
         self.cancel_requested: bool = row["request"] == rows.CANCEL
         self.draining = False
         self.finished = False
-        self._context = row["context"]
+        self._context: str = row["context"]
+        self._parsed_context: RequestContext | None = None
         self.owner: str = row["owner"]
         self.fence: int = row["fence"]
         self.revision: int = row["revision"]
@@ -99,9 +108,23 @@ class Operation:
     @property
     def context(self) -> RequestContext:
         """The request context of the cast, without tokens."""
-        if isinstance(self._context, str):
-            self._context = RequestContext.from_journal(jsontext.decode(self._context))
-        return self._context
+        if self._parsed_context is not None:
+            return self._parsed_context
+        parsed = RequestContext.from_journal(jsontext.decode(self._context))
+        if self.arguments is not _NOTHING:
+            self._parsed_context = parsed
+        return parsed
+
+    def let_go(self) -> None:
+        """Drop what only an entered flow needs: the probe of a wait may hold this for days.
+
+        The arguments are gone then; the row has them for the flow's next entry.
+        """
+        self.arguments = _NOTHING
+        self._steps = _NOTHING
+        self._answers = _NOTHING
+        self._parsed_context = None
+        self._is_certain = _never
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -172,6 +195,8 @@ class Operation:
 
         deadline: seconds since the wait began, over restarts too, after which WaitTimedOut is
         raised. A probe's error ends the wait when it is final, else the wait goes on.
+        The probe is kept in memory meanwhile: let it hold what it needs and no more. op.arguments
+        are empty when it is asked again.
         """
         record = self._steps.get(name)
         if record is not None and record["state"] == DONE:

@@ -249,6 +249,7 @@ class Runner:
     def _suspend(self, operation: Operation, suspended: Suspended) -> None:
         operation.suspend(suspended.delay)
         entry = _entry(operation, suspended.waiter)
+        operation.let_go()
         if operation.cancel_requested and not operation.cleaning_up:
             # It was asked for after the flow's last look.
             self._submit(lambda: self.resume(entry))

@@ -287,3 +287,23 @@ def test_many_waits_need_no_job_until_one_is_due(bench: Bench, probe: Probe):
     worker.fire_timers()
 
     assert len(worker.jobs) == 200
+
+
+def test_a_probe_that_holds_its_operation_holds_no_arguments_meanwhile(bench: Bench):
+    """Or 100,000 waiting operations would keep as many messages in memory."""
+    seen = []
+
+    @bench.flow
+    def wait(op, key):
+        def ask():
+            seen.append((dict(op.arguments), op.context is op.context, op.uuid))
+            return Pending() if len(seen) < 2 else key
+
+        op.wait("long", ask)
+
+    worker = bench.worker()
+    uuid = worker.cast("wait", key="a")
+    _pass(bench, worker, 3)
+
+    assert seen == [({"key": "a"}, True, uuid), ({}, False, uuid)]
+    assert bench.state(uuid) == "succeeded"
