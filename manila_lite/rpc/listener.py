@@ -44,7 +44,7 @@ class Link(Protocol):
 
     def read_event(self) -> bool: ...
 
-    def wait(self, timeout: float) -> None: ...
+    def wait(self, timeout: float, *, reading: bool = True) -> None: ...
 
     def wake(self) -> None: ...
 
@@ -217,6 +217,8 @@ class BatchListener(Generic[T]):
                 next_heartbeat = now + _POLL_SECONDS
             if read:
                 emptiness.disturbed()
+            elif self._is_full():
+                link.wait(_POLL_SECONDS, reading=False)
             elif not self._must_acknowledge():
                 link.wait(self._pause(emptiness))
         self._finish(link)
@@ -229,7 +231,7 @@ class BatchListener(Generic[T]):
 
     def _read(self, link: Link) -> bool:
         """Take what waits in the socket, at most a batch of it; whether there was any."""
-        if self._bytes_in_hand > _MAX_BYTES_IN_HAND:
+        if self._is_full():
             return False
         events = 0
         while events < self._batch_size and link.read_event():
@@ -250,6 +252,10 @@ class BatchListener(Generic[T]):
                 self._bytes_in_hand += entry.size
             self._changed.notify_all()
         self._arrived.clear()
+
+    def _is_full(self) -> bool:
+        with self._changed:
+            return self._bytes_in_hand > _MAX_BYTES_IN_HAND
 
     def _must_acknowledge(self) -> bool:
         with self._changed:

@@ -135,6 +135,8 @@ class Link:
             self._poll = select.poll()
             self._poll.register(self._channel.connection.sock, select.POLLIN)
             self._poll.register(self._wake_fd, select.POLLIN)
+            self._wake_poll = select.poll()
+            self._wake_poll.register(self._wake_fd, select.POLLIN)
         except BaseException:
             self.close()
             raise
@@ -201,13 +203,14 @@ class Link:
             return False
         return True
 
-    def wait(self, timeout: float) -> None:
+    def wait(self, timeout: float, *, reading: bool = True) -> None:
         """Block until something arrives, :meth:`wake` is called or ``timeout`` seconds passed.
 
-        Call it only when :meth:`read_event` has just found nothing: TLS may hold data that the
-        socket does not show.
+        Not ``reading``: let what arrives wait. Else call it only when :meth:`read_event` has
+        just found nothing: TLS may hold data that the socket does not show.
         """
-        self._poll.poll(timeout * 1000)
+        poll = self._poll if reading else self._wake_poll
+        poll.poll(timeout * 1000)
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._wake_fd)
 

@@ -51,7 +51,7 @@ class FakeLink:
         self.deliver(raw)
         return True
 
-    def wait(self, timeout):
+    def wait(self, timeout, *, reading=True):
         self._woken.wait(min(timeout, 0.05))
         self._woken.clear()
 

@@ -269,3 +269,26 @@ def test_idle_waits_for_the_broker_to_have_nothing_left(broker, journal, listen)
     assert not listener.idle.wait(0.3)
     link.ready = 0
     assert listener.idle.wait(10)
+
+
+def test_no_more_is_read_than_fits_in_memory(broker, journal, listen, monkeypatch):
+    monkeypatch.setattr("manila_lite.rpc.listener._MAX_BYTES_IN_HAND", 10)
+    gate = journal.gate(b"123456")
+    listen(batch_size=1)
+    link = broker.link(0)
+    link.put(b"123456", b"abcdef", b"ABCDEF", b"x")
+    journal.wait_for(lambda: journal.entered)
+    assert until(lambda: len(link.inbox) < 4)
+    assert not until_soon(lambda: len(link.inbox) < 2)
+    gate.set()
+    assert until(lambda: link.settled() == {1, 2, 3, 4})
+    assert journal.all == [b"123456", b"abcdef", b"ABCDEF", b"x"]
+
+
+def until_soon(condition):
+    pause = threading.Event()
+    for _ in range(20):
+        if condition():
+            return True
+        pause.wait(0.005)
+    return False
