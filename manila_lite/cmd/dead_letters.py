@@ -13,7 +13,7 @@ from manila_lite import exception
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.options import Group, limited
-from manila_lite.cmd.output import Column, age
+from manila_lite.cmd.output import Column, age, short
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from manila_lite.engine.journal import NewOperation
 
 STATES = ("kept", "requeued", "discarded")
-SHORT_ID = 8
 _SHOWN_BYTES = 4096
 
 _COLUMNS = (
-    Column("id", "Id", show=lambda text: str(text)[:SHORT_ID]),
+    Column("id", "Id", show=short),
     Column("reason", "Reason"),
     Column("method", "Method"),
     Column("detail", "Detail", fold=True),
@@ -113,7 +112,7 @@ def requeue(app: App, letter: str) -> None:
     if app.output.as_json:
         app.output.json({"id": row["uuid"], "state": "requeued", "operation": uuid})
     else:
-        app.output.say(f"Recorded. Follow it with: manila-lite op watch {uuid[:SHORT_ID]}")
+        app.output.say(f"Recorded. Follow it with: manila-lite op watch {short(uuid)}")
 
 
 @dead_letter.command()

@@ -14,15 +14,14 @@ from manila_lite import exception
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.options import Group, Seconds, limited
-from manila_lite.cmd.output import Column, age, span
+from manila_lite.cmd.output import Column, age, short, span
 
 STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled", "dead")
-SHORT_ID = 8
 
 _COLUMNS = (
-    Column("id", "Id", show=lambda text: str(text)[:SHORT_ID]),
-    Column("method", "Operation"),
-    Column("resource", "Resource"),
+    Column("id", "Id", show=short),
+    Column("method", "Operation", fold=True),
+    Column("resource", "Resource", fold=True),
     Column("state", "State"),
     Column("detail", "Progress", fold=True),
     Column("took", "Took", right=True),
@@ -164,7 +163,7 @@ def _tell(app: App, uuid: str, request: str, text: str) -> None:
     if app.output.as_json:
         app.output.json({"id": uuid, "request": request})
     else:
-        app.output.say(f"{text} Follow it with: manila-lite op watch {uuid[:SHORT_ID]}")
+        app.output.say(f"{text} Follow it with: manila-lite op watch {short(uuid)}")
 
 
 def _find(app: App, prefix: str) -> dict[str, Any]:
@@ -188,7 +187,7 @@ def _took(row: dict[str, Any], now: datetime.datetime) -> str | None:
 def _summary(row: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
     resource = None
     if row["resource_id"]:
-        resource = f"{row['resource_type']} {row['resource_id'][:SHORT_ID]}"
+        resource = f"{row['resource_type']} {short(row['resource_id'])}"
     return {
         "id": row["uuid"],
         "method": row["method"],

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NONE = "-"
 # Where nobody looks at a terminal, nothing is cut off.
 _UNLIMITED = 4000
+_NARROWEST = 8
+# Commands take the beginning of an id as well.
+SHORT_ID = 8
 
 GOOD = ("available", "succeeded", "up", "active", "enabled", "requeued")
 BUSY = (
@@ -96,13 +99,17 @@ class Output:
         from rich import box
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(
+            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+        )
         for column in columns:
             table.add_column(
                 column.heading,
                 justify="right" if column.right else "left",
                 overflow="fold" if column.fold else "ellipsis",
                 no_wrap=not column.fold,
+                # What may be folded gives way first, but does not vanish.
+                min_width=_NARROWEST if column.fold else None,
             )
         for row in rows:
             table.add_row(*(_cell(row, column) for column in columns))
@@ -118,6 +125,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     return value
+
+
+def short(text: Any) -> str:
+    """The beginning of an id, for tables."""
+    return str(text)[:SHORT_ID]
 
 
 def age(moment: datetime.datetime | None, now: datetime.datetime) -> str:

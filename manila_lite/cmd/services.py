@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 _SCHEDULER_PATIENCE = 10  # seconds
 
 _SERVICE_COLUMNS = (
-    Column("host", "Host"),
-    Column("binary", "Binary"),
+    Column("host", "Host", fold=True),
+    Column("binary", "Binary", fold=True),
     Column("availability_zone", "Zone"),
     Column("status", "Status"),
     Column("state", "State"),
-    Column("age", "Last seen", right=True),
+    Column("age", "Seen", right=True),
     Column("workers", "Workers", right=True),
-    Column("operations", "Unfinished", right=True),
+    Column("operations", "Open", right=True),
 )
 _POOL_COLUMNS = (
-    Column("name", "Pool"),
+    Column("name", "Pool", fold=True),
     Column("storage_protocol", "Protocol"),
     Column("total_capacity_gb", "Total GiB", right=True),
     Column("free_capacity_gb", "Free GiB", right=True),
@@ -47,7 +47,7 @@ def service() -> None:
 def list_services(app: App) -> None:
     """List services: who has reported within service_down_time seconds is up.
 
-    "Workers" are the processes of this project that serve the host at the moment; "Unfinished"
+    "Workers" are the processes of this project that serve the host at the moment; "Open"
     counts the operations that wait for one or are under way.
 
     \b

@@ -13,7 +13,7 @@ from manila_lite import exception
 from manila_lite.cmd import acting
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.options import SIZE, DisplayName, Group, Pair, limited, waits
-from manila_lite.cmd.output import Column, age
+from manila_lite.cmd.output import Column, age, short
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from manila_lite.db.records import Record
 
 _COLUMNS = (
-    Column("id", "Id"),
+    Column("id", "Id", show=short),
     Column("name", "Name", fold=True),
     Column("size", "GiB", right=True),
     Column("share_proto", "Protocol"),
     Column("status", "Status"),
-    Column("host", "Host"),
+    Column("host", "Host", fold=True),
     Column("age", "Age", right=True),
 )
 

@@ -12,7 +12,7 @@ import click
 from manila_lite.cmd import acting
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.options import DisplayName, Group, limited, waits
-from manila_lite.cmd.output import Column, age
+from manila_lite.cmd.output import Column, age, short
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from manila_lite.db.records import Record
 
 _COLUMNS = (
-    Column("id", "Id"),
+    Column("id", "Id", show=short),
     Column("name", "Name", fold=True),
     Column("share_name", "Share", fold=True),
     Column("size", "GiB", right=True),

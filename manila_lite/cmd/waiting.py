@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from manila_lite.cmd.app import App
 from manila_lite.cmd.dispatch import Sent
 from manila_lite.cmd.errors import OperationFailed, TimedOut
-from manila_lite.cmd.output import span
+from manila_lite.cmd.output import short, span
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-SHORT_ID = 8
 _FIRST_POLL = 0.05
 _LONGEST_POLL = 0.5
 
@@ -100,7 +99,7 @@ def _timed_out(unfinished: Sequence[Row], seconds: float) -> TimedOut:
         uuid=first["uuid"],
         state=first["state"],
         seconds=f"{seconds:g}",
-        short=first["uuid"][:SHORT_ID],
+        short=short(first["uuid"]),
     )
 
 
