@@ -20,8 +20,9 @@ from manila_lite import states
 from manila_lite.cmd import lookup
 from manila_lite.cmd.dispatch import Prepared, Request
 from manila_lite.cmd.errors import Refused
+from manila_lite.cmd.limits import require_room
 from manila_lite.cmd.specs import filter_properties, request_spec
-from manila_lite.db import creation, shares
+from manila_lite.db import creation, quotas, shares
 from manila_lite.db.models import share_instances, share_snapshot_instances
 from manila_lite.db.records import Record
 
@@ -56,6 +57,8 @@ def create_share(
     """Make the rows of a new share in 'creating'."""
     source = _source(connection, wish) if wish.snapshot else None
     host = source["share"]["host"] if source else wish.host
+    room = {quotas.SHARES: 1, quotas.GIGABYTES: wish.size}
+    require_room(connection, context.project_id or "", room, wish.size)
     made = creation.new_share(
         connection,
         now,
@@ -170,6 +173,9 @@ def resize_share(
     if not grow and new_size >= share["size"]:
         raise Refused(reason=f"the share has only {share['size']} GiB; shrink needs less")
     _refuse_in_migration(share)
+    if grow:
+        growth = {quotas.GIGABYTES: new_size - share["size"]}
+        require_room(connection, share["project_id"], growth, new_size)
     status = states.EXTENDING if grow else states.SHRINKING
     instance = _only_instance(share)
     _begin_share(connection, share, instance, status, now)
@@ -198,6 +204,8 @@ def create_snapshot(
         raise Refused(reason=f"share {share['id']} has no snapshot support")
     _refuse_in_migration(share)
     instance = _only_instance(share)
+    room = {quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_GIGABYTES: share["size"]}
+    require_room(connection, context.project_id or "", room)
     made = creation.new_snapshot(
         connection,
         now,
