@@ -24,6 +24,7 @@ from tests.fixtures.daemon import Daemon
 NULL = "manila_lite.testing.drivers.NullDriver"
 POOL = "null"
 METHOD = "create_share_instance"
+ENSURE = "ensure_driver_resources"
 # Compiled modules are kept, as an installation keeps them.
 _ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
 _PATIENCE = 600.0
@@ -52,11 +53,9 @@ class Site:
 
     def start_and_wait(self) -> None:
         """Start it and return when it is idle: the driver is ready, shares are ensured."""
+        ensured = self.count(ENSURE)
         self.start()
-        self.daemon.wait_ready(60.0)
-        self.wait_finished(
-            1, "ensure_driver_resources", since=self.count("ensure_driver_resources")
-        )
+        self.wait_finished(1, ENSURE, since=ensured)
 
     def stop(self) -> None:
         self.daemon.terminate(60.0)
@@ -82,7 +81,8 @@ class Site:
         """Wait until that many operations of the method beyond `since` have finished."""
         end = time.monotonic() + _PATIENCE
         while (found := self.count(method)) < since + more:
-            if time.monotonic() > end or self.daemon.process.poll() is not None:
+            process = self.daemon.process
+            if time.monotonic() > end or (process is not None and process.poll() is not None):
                 log = self.daemon.log.read_text()[-2000:]
                 raise RuntimeError(f"only {found} of {since + more} {method} finished:\n{log}")
             # Seldom enough not to be felt; when each one finished is read from its row.

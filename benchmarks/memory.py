@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resident memory of the daemon, of the serving process and of its parent.
 
-Idle: some seconds after the start, with nothing done. Afterwards: the same process, idle again after a
-burst of casts. Resident memory counts what the two processes share for each of them.
+Idle: some seconds after the start, with nothing done. Afterwards: the same process, idle again
+after a burst of casts. Resident memory counts what the two processes share for each of them.
 """
 
 from __future__ import annotations

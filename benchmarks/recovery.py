@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """After kill -9 with operations under way: how long until every one has come to its end.
 
-A driver whose create_share never returns holds `count` operations in their step when the whole daemon
-is killed. *Restarted*: it is started again at once. *Taken over*: a second worker of the same back end
-lives through it. Steps in doubt are resolved by asking the driver. The clock runs from the kill to the
-last finished_at.
+A driver whose create_share never returns holds `count` operations in their step when the whole
+daemon is killed. *Restarted*: it is started again at once. *Taken over*: a second worker of the
+same back end lives through it. Steps in doubt are resolved by asking the driver. The clock runs from
+the kill to the last finished_at.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PATIENCE = 60.0
 
 def run(count: int, directory: Path) -> list[Figure]:
     """Measure both kinds restarted, and PostgreSQL taken over."""
-    figures = []
+    figures: list[Figure] = []
     for kind, beside in (
         (servers.POSTGRESQL, False),
         (servers.SQLITE, False),

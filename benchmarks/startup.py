@@ -2,12 +2,13 @@
 """From the start of the process to the first cast finished.
 
 One cast waits in the queue (in the journal) while nothing runs. The clock starts before
-``manila-lite-share`` is executed and ends with the finished_at of that cast: Python's start, imports,
-configuration, fork, connections, do_setup, recording, claim, driver and commit are all in it. Modules
-are compiled and in the page cache, as at any start but the first. The median of several starts.
+``manila-lite-share`` is executed and ends with the finished_at of that cast: Python's start,
+imports, configuration, fork, connections, do_setup, recording, claim, driver and commit are all in
+it. Modules are compiled and in the page cache, as at any start but the first. The median of several
+starts.
 
-With 10,000 existing shares the driver is asked to ensure them at each start (what is known of the back
-end is forgotten before), beside the cast; how long that takes is shown as well.
+With 10,000 existing shares the driver is asked to ensure them at each start (what is known of the
+back end is forgotten before), beside the cast; how long that takes is shown as well.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from manila_lite.db.models.lite import operations
 COUNT = 10_000
 _STARTS = 3
 _GOAL = 1.5
-_ENSURE = "ensure_driver_resources"
 
 
 def run(count: int, directory: Path) -> list[Figure]:
@@ -63,12 +63,12 @@ def _start(site: daemon.Site) -> tuple[float, float]:
     casts.make_rows(site.daemon.database, made, site.host)
     senders.preload(site, made)
     _forget_back_end(site)
-    casts_before, ensured_before = site.count(), site.count(_ENSURE)
+    casts_before, ensured_before = site.count(), site.count(daemon.ENSURE)
     began = time.time()
     site.start()
     site.wait_finished(1, since=casts_before)
-    site.wait_finished(1, _ENSURE, since=ensured_before)
-    ends = tuple(_last_end(site, method) - began for method in (daemon.METHOD, _ENSURE))
+    site.wait_finished(1, daemon.ENSURE, since=ensured_before)
+    ends = tuple(_last_end(site, method) - began for method in (daemon.METHOD, daemon.ENSURE))
     site.stop()
     return ends[0], ends[1]
 

@@ -16,8 +16,8 @@ in 'creating', as an API makes them; at the end they must all be 'available' and
   written into the row with the outcome, some milliseconds before that commit returns. Latencies in
   a burst are shown as well, but they mostly tell how long the burst was.
 
-The goals are the project's: 1,000 casts a second, and half of what the slower of broker and database
-does with the same messages, one at a time (see limits).
+The goals are the project's: 1,000 casts a second, and half of what the slower of broker and
+database does with the same messages, one at a time (see limits).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WARM_UP = 300
 
 def run(count: int, directory: Path) -> list[Figure]:
     """Measure RabbitMQ + PostgreSQL and SQLite alone, each next to its limits."""
-    figures = []
+    figures: list[Figure] = []
     for kind in (servers.POSTGRESQL, servers.SQLITE):
         slowest = _limits(kind, count, directory, figures)
         figures += _rates(kind, count, directory, slowest)
