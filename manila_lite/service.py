@@ -138,6 +138,7 @@ class ShareService(oslo_service.ServiceBase):
     def _start_rpc(self) -> None:
         if load.transport_url(self.conf) is None:
             return
+        from manila_lite.observability import notifications
         from manila_lite.rpc import clients, server, transport
 
         link = transport.make_transport(self.conf)
@@ -152,6 +153,7 @@ class ShareService(oslo_service.ServiceBase):
             clock=self.clock,
         )
         self._rpc.start()
+        self.environment.notify = notifications.make_notify(self.conf, self.host)
         self.environment.scheduler = clients.SchedulerAPI(link, topic=self.conf.scheduler_topic)
 
     def _run_call(self, call: Any) -> Any:
