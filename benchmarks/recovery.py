@@ -3,8 +3,8 @@
 
 A driver whose create_share never returns holds `count` operations in their step when the whole
 daemon is killed. *Restarted*: it is started again at once. *Taken over*: a second worker of the
-same back end lives through it. Steps in doubt are resolved by asking the driver. The clock runs from
-the kill to the last finished_at.
+same back end lives through it. Steps in doubt are resolved by asking the driver. The clock runs
+from the kill to the last finished_at.
 """
 
 from __future__ import annotations
