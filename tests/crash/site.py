@@ -2,6 +2,7 @@
 """One back end as its users know it: rows as an API makes them, and casts."""
 
 import dataclasses
+import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -285,3 +286,25 @@ class Site:
 
     def _called(self, phase):
         return {(e["method"], e["id"]) for e in self.calls.entries(phase=phase)}
+
+
+class Background:
+    """Casts in a thread: a client rides out the broker's absence, and goes on."""
+
+    def __init__(self, site, count):
+        self._error = None
+        self._thread = threading.Thread(target=self._run, args=(site, count), daemon=True)
+        self._thread.start()
+
+    def _run(self, site, count):
+        try:
+            for _ in range(count):
+                site.ask(site.creations(1))
+        except Exception as error:
+            self._error = error
+
+    def join(self, timeout=60):
+        self._thread.join(timeout)
+        assert not self._thread.is_alive(), "the casts do not come to their end"
+        if self._error is not None:
+            raise self._error
