@@ -57,6 +57,7 @@ class EngineSettings:
 
 # What a drain leaves for closing connections before the parent process loses its patience.
 _CLOSING_SECONDS = 5.0
+_FOR_EVER = 365 * 24 * 3600.0
 
 
 def from_conf(conf: cfg.ConfigOpts, backend: str) -> EngineSettings:
@@ -71,7 +72,8 @@ def from_conf(conf: cfg.ConfigOpts, backend: str) -> EngineSettings:
         poll_interval=ours.poll_interval,
         sweep_interval=ours.sweep_interval,
         maintenance_interval=ours.maintenance_interval,
-        drain_timeout=max(timeout - _CLOSING_SECONDS, timeout / 2),
+        # 0 means to oslo.service that there is no limit.
+        drain_timeout=max(timeout - _CLOSING_SECONDS, timeout / 2) if timeout else _FOR_EVER,
         max_dispatches=ours.max_dispatches,
         interrupted_operation_policy=str(
             options.backend_value(conf, backend, "interrupted_operation_policy")

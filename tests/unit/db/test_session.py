@@ -295,3 +295,10 @@ def test_manilas_own_options_reach_the_engine():
 def test_a_mysql_mode_that_is_more_than_a_word_is_refused():
     with pytest.raises(ValueError, match="mysql_sql_mode"):
         Database("mysql://u@h/d", options=EngineOptions(mysql_sql_mode="'; DROP TABLE shares"))
+
+
+def test_a_plugin_in_the_url_is_left_to_manilas_own_services():
+    url = "mysql+pymysql://root:secret@db/manila?charset=utf8&plugin=dbcounter"
+    database = Database(url)
+    assert "plugin" not in database.url.query
+    assert database.url.query["charset"] == "utf8"
