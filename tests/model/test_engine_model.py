@@ -1,0 +1,557 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A state machine of the engine: several workers, crashes, lost leases, redeliveries, requests.
+
+Hypothesis chooses what happens next, also in the middle of a claim, a step or a commit: the crash
+points are where this model crashes a worker, lets it stall until another one took over, breaks a
+transaction or loses its answer. Whatever it chooses:
+
+* no two workers that hold valid leases are inside effects of one lane at the same time;
+* a worker that was declared lost begins no effect, unless it stalled between its last look at the
+  database and the effect, which nothing can prevent;
+* operations of a lane begin in the order of their arrival; a retried one may come late;
+* a step that is recorded never runs again, and one with a probe takes effect once;
+* every operation ends, once, and the writes of its end are applied exactly once;
+* a worker that lives forgets no operation that it holds.
+
+Run with --hypothesis-profile=soak for a longer search.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+import tenacity
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from oslo_db import exception as db_exc
+
+from manila_lite import exception
+from manila_lite.db.models.lite import operations
+from manila_lite.db.models.lite import workers as worker_table
+from manila_lite.engine import AGAIN, Done, Pending, RetryPolicy, claims, crashpoints, leases
+from manila_lite.engine.journal import NewOperation
+from manila_lite.engine.leases import Worker
+from manila_lite.testing.engine import SteppedEngine
+from tests.support.engine import HOST, Bench, Crash, applying
+
+LANES = "ab"
+WORKERS = 3
+MAX_DISPATCHES = 4
+# Rounds of five seconds without any change after which something is stuck for good.
+PATIENCE = 40
+LEASE = 15.0
+TRIES = RetryPolicy("tries", tenacity.wait_fixed(1), tenacity.stop_after_attempt(3))
+
+# What may happen at a crash point; the first stands for nothing.
+CALM = "calm"
+CRASH = "crash"
+STALL = "stall"
+DEADLOCK = "deadlock"
+LOST_ANSWER = "lost answer"
+CANCEL = "cancel"
+EVENTS = (CALM, CALM, CALM, CRASH, STALL, DEADLOCK, LOST_ANSWER, CANCEL)
+
+# What an effect may do.
+OK = "ok"
+BUSY = "busy"
+REFUSED = "refused"
+CUT_OFF = "cut off after it was done"
+SILENT = "cut off before it was done"
+RESULTS = (OK, OK, OK, BUSY, REFUSED, CUT_OFF, SILENT)
+
+scripts = st.lists(st.sampled_from(EVENTS), max_size=8)
+results = st.lists(st.sampled_from(RESULTS), max_size=4)
+slots = st.integers(min_value=0, max_value=WORKERS - 1)
+picks = st.integers(min_value=0, max_value=20)
+
+
+@dataclasses.dataclass(eq=False)
+class Slot:
+    """A process that carries operations out."""
+
+    engine: SteppedEngine
+    dead: bool = False
+    # Whether it stalled since its last look at the database.
+    stalled: bool = False
+
+    @property
+    def identity(self) -> str:
+        return self.engine.worker.id
+
+
+@dataclasses.dataclass(eq=False)
+class Effect:
+    """An effect in progress."""
+
+    lane: str
+    operation: str
+    owner: str
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(max_dispatches=MAX_DISPATCHES, lease=LEASE)
+        self.slots: list[Slot] = []
+        self.current: list[Slot] = []
+        self.script: list[str] = []
+        self.results: list[str] = []
+        self.inside: list[Effect] = []
+        self.owners: dict[str, Slot] = {}
+        # Messages by id: recorded and acknowledged, or to be delivered again.
+        self.sent: dict[str, NewOperation] = {}
+        self.unacknowledged: dict[str, NewOperation] = {}
+        self.retries: dict[str, int] = {}
+        self.done: set[tuple[str, str]] = set()
+        # Steps that a worker without a lease ran: nobody can promise anything about them.
+        self.spoilt: set[tuple[str, str]] = set()
+        self.asked: dict[str, int] = {}
+        self.ended: dict[str, tuple[str, int]] = {}
+        self.break_after_commit = False
+        self._patches = contextlib.ExitStack()
+        self._install()
+        self._register_flows()
+
+    # -- set-up ----------------------------------------------------------------------------------
+
+    def _install(self) -> None:
+        """Meet the engine at its crash points and at its transactions."""
+        database = self.bench.database
+        writer = database.writer
+
+        @contextlib.contextmanager
+        def breakable() -> Iterator[Any]:
+            with writer() as connection:
+                yield connection
+            if self.break_after_commit:
+                self.break_after_commit = False
+                raise db_exc.DBConnectionError()
+
+        self._replace(crashpoints, "reach", self._reach)
+        self._replace(database, "writer", breakable)
+        # All workers are in this process, so a crashed one must be found by its lease.
+        self._replace(leases, "has_ended", lambda key, pid: False)
+
+    def _replace(self, holder: Any, name: str, value: Any) -> None:
+        before = getattr(holder, name)
+        self._patches.callback(setattr, holder, name, before)
+        setattr(holder, name, value)
+
+    def _register_flows(self) -> None:
+        def failed(op: Any, error: BaseException, **arguments: Any) -> list:
+            return [applying(f"bad {op.uuid}")]
+
+        def cleaned_up(op: Any, error: BaseException, **arguments: Any) -> list:
+            op.step("clean up", self._effect, op, "clean up", retry=TRIES)
+            return [applying(f"bad {op.uuid}")]
+
+        options: dict[str, Any] = {"lane": "lane:{lane}", "on_failure": failed}
+
+        @self.bench.flow(**options)
+        def plain(op: Any, lane: str) -> None:
+            for name in ("one", "two"):
+                op.step(name, self._effect, op, name, retry=TRIES)
+            op.finish(applying(f"good {op.uuid}"))
+
+        @self.bench.flow(**options, first_step="one", on_cancel=cleaned_up)
+        def probed(op: Any, lane: str) -> None:
+            for name in ("one", "two"):
+                op.step(name, self._effect, op, name, retry=TRIES, probe=self._probe(op, name))
+            op.finish(applying(f"good {op.uuid}"))
+
+        @self.bench.flow(**options, on_cancel=cleaned_up)
+        def waiting(op: Any, lane: str) -> None:
+            op.step("one", self._effect, op, "one", retry=TRIES, probe=self._probe(op, "one"))
+            op.wait("long", lambda: self._answer(op.uuid), deadline=120)
+            op.step("two", self._effect, op, "two", retry=TRIES, probe=self._probe(op, "two"))
+            op.finish(applying(f"good {op.uuid}"))
+
+    # -- the back end ----------------------------------------------------------------------------
+
+    def _effect(self, op: Any, name: str) -> str:
+        slot = self.owners[op.owner]
+        valid = self._is_valid(op.owner)
+        step = (op.uuid, name)
+        if valid:
+            self._check_alone(op)
+            self._check_turn(op)
+            self._check_first(op, name)
+        else:
+            assert slot.stalled, f"{op.method} began {name} after its worker was declared lost"
+            self.spoilt.add(step)
+        effect = Effect(op.lane, op.uuid, op.owner)
+        self.inside.append(effect)
+        try:
+            return self._carry_out(step, self.results.pop(0) if self.results else OK)
+        finally:
+            self.inside.remove(effect)
+
+    def _carry_out(self, step: tuple[str, str], result: str) -> str:
+        if result == BUSY:
+            raise exception.BackendBusy(reason="model")
+        if result == REFUSED:
+            raise exception.ManilaException("the back end said no")
+        if result == SILENT:
+            raise TimeoutError("nothing happened")
+        self._happen(in_transaction=False)
+        self.done.add(step)
+        if result == CUT_OFF:
+            raise TimeoutError("it happened")
+        return "result"
+
+    def _probe(self, op: Any, name: str) -> Callable[[], Any]:
+        def probe() -> Any:
+            if self.results and self.results[0] == BUSY:
+                self.results.pop(0)
+                raise exception.BackendBusy(reason="model")
+            return Done("result") if (op.uuid, name) in self.done else AGAIN
+
+        return probe
+
+    def _answer(self, uuid: str) -> Any:
+        self.asked[uuid] = self.asked.get(uuid, 0) + 1
+        return "over" if self.asked[uuid] > 3 else Pending(f"{self.asked[uuid]}/4")
+
+    def _is_valid(self, owner: str) -> bool:
+        """Whether the worker is active; its lease may be over as long as nobody noticed."""
+        with self.bench.database.reader() as connection:
+            query = sa.select(worker_table.c.state).where(worker_table.c.id == owner)
+            return connection.execute(query).scalar() == "active"
+
+    def _check_alone(self, op: Any) -> None:
+        for effect in self.inside:
+            alone = effect.lane != op.lane or not self._is_valid(effect.owner)
+            assert alone, f"two workers with valid leases are in {op.lane}"
+
+    def _check_turn(self, op: Any) -> None:
+        for row in self._rows(operations.c.lane == op.lane, operations.c.finished == 0):
+            if row["uuid"] == op.uuid:
+                continue
+            assert row["active_key"] is None, (
+                f"{op.uuid} runs although {row['uuid']} holds its lane"
+            )
+            assert row["id"] > op.id or row["uuid"] in self.retries, "out of order"
+
+    def _check_first(self, op: Any, name: str) -> None:
+        step = (op.uuid, name)
+        (row,) = self._rows(operations.c.uuid == op.uuid)
+        recorded = json.loads(row["steps"])[name]["state"]
+        assert recorded == "begun", f"{name} runs, and the database says that it is {recorded}"
+        if op.method != "plain" and name != "clean up" and step not in self.spoilt:
+            assert step not in self.done, f"{name} of {op.method} takes effect twice"
+
+    # -- what happens at crash points -----------------------------------------------------------
+
+    def _reach(self, name: str) -> None:
+        self._happen(in_transaction=name.endswith("before_commit"))
+
+    def _happen(self, in_transaction: bool) -> None:
+        if not self.current:
+            return
+        slot = self.current[-1]
+        if in_transaction:
+            slot.stalled = False
+        event = self.script.pop(0) if self.script else CALM
+        if event == CRASH:
+            slot.dead = True
+            raise Crash
+        if in_transaction:
+            self._break_transaction(event)
+        elif event == STALL:
+            self._stall(slot)
+        elif event == CANCEL:
+            self._cancel_something()
+
+    def _break_transaction(self, event: str) -> None:
+        if event == DEADLOCK:
+            raise db_exc.DBDeadlock()
+        if event == LOST_ANSWER:
+            self.break_after_commit = True
+
+    def _stall(self, slot: Slot) -> None:
+        """This worker sleeps past its lease; another one takes over and works meanwhile."""
+        script, self.script = self.script, []
+        slot.stalled = True
+        self.bench.clock.advance(LEASE + 1)
+        other = self._another(slot)
+        with self._acting(other):
+            if not other.engine.worker.renew():
+                self._rename(other)
+            other.engine.worker.take_over()
+            other.engine.claim(2)
+            for _ in range(3):
+                other.engine.run_one()
+        self.script = script
+
+    def _cancel_something(self) -> None:
+        live = self._rows(operations.c.finished == 0)
+        if live:
+            self.bench.cancel(live[0]["uuid"])
+
+    # -- workers ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _acting(self, slot: Slot) -> Iterator[None]:
+        """Everything inside is done by that worker, and ends with it if it crashes."""
+        self.current.append(slot)
+        slot.stalled = False
+        try:
+            yield
+        except Crash:
+            assert slot.dead
+        finally:
+            self.current.pop()
+            self.break_after_commit = False
+            if slot.dead and slot in self.slots:
+                self.slots.remove(slot)
+
+    def _start(self) -> Slot:
+        # A new worker takes over only what leases allow, as it would on another machine.
+        slot = Slot(self.bench.worker())
+        self.owners[slot.identity] = slot
+        self.slots.append(slot)
+        return slot
+
+    def _another(self, slot: Slot) -> Slot:
+        for other in self.slots:
+            if other is not slot and other not in self.current:
+                return other
+        return self._start()
+
+    def _rename(self, slot: Slot) -> None:
+        """What the engine does when it finds itself declared lost."""
+        slot.engine.runner.timers.clear()
+        worker = Worker(self.bench.database, HOST, LEASE, self.bench.clock)
+        worker.register()
+        slot.engine.worker = worker
+        self.owners[worker.id] = slot
+
+    def _pick(self, pick: int) -> Slot:
+        if not self.slots:
+            return self._start()
+        return self.slots[pick % len(self.slots)]
+
+    def _rows(self, *conditions: Any) -> list[dict[str, Any]]:
+        query = sa.select(operations).where(*conditions).order_by(operations.c.id)
+        with self.bench.database.reader() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    # -- rules -----------------------------------------------------------------------------------
+
+    @initialize(count=st.integers(min_value=1, max_value=WORKERS))
+    def workers_start(self, count: int) -> None:
+        for _ in range(count):
+            self._start()
+
+    @precondition(lambda self: len(self.slots) < WORKERS)
+    @rule()
+    def worker_starts(self) -> None:
+        slot = self._start()
+        slot.engine.worker.take_over()
+
+    @rule(
+        pick=slots,
+        lanes=st.lists(st.sampled_from(LANES), min_size=1, max_size=3),
+        method=st.sampled_from(["plain", "probed", "waiting"]),
+        again=st.integers(min_value=0, max_value=2),
+        script=scripts,
+    )
+    def messages_arrive(
+        self, pick: int, lanes: list[str], method: str, again: int, script: list[str]
+    ) -> None:
+        """Casts, and with them some that were delivered before."""
+        new = [NewOperation(method, {"lane": lane}) for lane in lanes]
+        old = [*self.unacknowledged.values(), *self.sent.values()][:again]
+        self._deliver(self._pick(pick), [*old, *new], script)
+
+    def _deliver(self, slot: Slot, batch: list[NewOperation], script: list[str]) -> None:
+        for message in batch:
+            self.unacknowledged.setdefault(message.message_id, message)
+            self.sent.pop(message.message_id, None)
+        self.script = script
+        with self._acting(slot):
+            recorded = slot.engine.journal.record(batch)
+            assert len(recorded) == len(batch)
+            for message in batch:
+                self.sent[message.message_id] = message
+                self.unacknowledged.pop(message.message_id, None)
+
+    @rule(pick=slots, most=st.integers(min_value=1, max_value=5), script=scripts)
+    def worker_claims(self, pick: int, most: int, script: list[str]) -> None:
+        slot = self._pick(pick)
+        self.script = script
+        with self._acting(slot):
+            slot.engine.claim(most)
+
+    @rule(
+        pick=slots,
+        jobs=st.integers(min_value=1, max_value=4),
+        script=scripts,
+        outcomes=results,
+    )
+    def worker_runs_jobs(
+        self, pick: int, jobs: int, script: list[str], outcomes: list[str]
+    ) -> None:
+        slot = self._pick(pick)
+        self.script, self.results = script, outcomes
+        for _ in range(jobs):
+            with self._acting(slot):
+                slot.engine.run_one()
+            if slot.dead:
+                break
+        self.results = []
+
+    @rule(pick=slots)
+    def worker_oversleeps(self, pick: int) -> None:
+        """Its lease ends between two jobs, and another worker does not wait for it."""
+        self._stall(self._pick(pick))
+
+    @rule(pick=slots)
+    def worker_sweeps(self, pick: int) -> None:
+        """What the engine's threads do all the time: timers, requests, lanes."""
+        slot = self._pick(pick)
+        self.script = []
+        with self._acting(slot):
+            slot.engine.fire_timers()
+            slot.engine.look_for_requests()
+        claims.mend_lanes(self.bench.database, HOST, slot.engine.committer)
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 16.0]), asleep=slots)
+    def time_passes(self, seconds: float, asleep: int) -> None:
+        """All workers but one renew their leases in time."""
+        for number, slot in enumerate(self.slots):
+            if number != asleep % (len(self.slots) + 1):
+                self._renew(slot)
+        self.bench.clock.advance(seconds)
+
+    def _renew(self, slot: Slot) -> None:
+        if not slot.engine.worker.renew():
+            self._rename(slot)
+
+    @rule(pick=slots)
+    def worker_takes_over(self, pick: int) -> None:
+        slot = self._pick(pick)
+        self._renew(slot)
+        slot.engine.worker.take_over()
+
+    @precondition(lambda self: self.slots)
+    @rule(pick=slots)
+    def worker_crashes(self, pick: int) -> None:
+        self.slots.remove(self._pick(pick))
+
+    @precondition(lambda self: self.slots)
+    @rule(pick=slots)
+    def worker_stops_in_order(self, pick: int) -> None:
+        slot = self._pick(pick)
+        self.script = []
+        with self._acting(slot):
+            slot.engine.runner.drain()
+            while slot.engine.run_one():
+                pass
+            slot.engine.runner.timers.clear()
+            slot.engine.worker.stop(slot.engine.runner.running())
+        self.slots.remove(slot)
+
+    @rule(pick=picks)
+    def somebody_cancels(self, pick: int) -> None:
+        rows = self._rows()
+        if rows:
+            self.bench.cancel(rows[pick % len(rows)]["uuid"])
+
+    @rule(pick=picks)
+    def somebody_asks_for_a_retry(self, pick: int) -> None:
+        rows = self._rows(operations.c.finished == 1)
+        if not rows:
+            return
+        row = rows[pick % len(rows)]
+        granted = self.bench.retry(row["uuid"])
+        assert granted == (row["state"] != "succeeded")
+        if granted:
+            self.retries[row["uuid"]] = self.retries.get(row["uuid"], 0) + 1
+            self.ended.pop(row["uuid"], None)
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    @invariant()
+    def what_ended_stays_as_it_ended(self) -> None:
+        for row in self._rows(operations.c.finished == 1):
+            end = (row["state"], row["revision"])
+            assert self.ended.setdefault(row["uuid"], end) == end
+            assert row["active_key"] is None
+
+    @invariant()
+    def every_row_is_in_one_of_the_known_conditions(self) -> None:
+        for row in self._rows(operations.c.finished == 0):
+            assert row["state"] in ("queued", "running", "waiting")
+            assert (row["owner"] is None) == (row["state"] == "queued")
+            if row["owner"] is not None:
+                assert row["active_key"] == row["lane"]
+
+    @invariant()
+    def no_worker_forgets_what_it_holds(self) -> None:
+        for slot in self.slots:
+            held = len(self._rows(operations.c.owner == slot.identity, operations.c.finished == 0))
+            known = len(slot.engine.jobs) + len(slot.engine.runner.timers)
+            assert held <= known, f"a worker holds {held} operations and knows of {known}"
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        try:
+            self._converge()
+            self._check_the_end()
+        finally:
+            self._patches.close()
+
+    def _converge(self) -> None:
+        """All workers vanish; a fresh one gets what is undelivered, and time."""
+        self.slots.clear()
+        slot = self._start()
+        self._deliver(slot, list(self.unacknowledged.values()), [])
+        idle, before = 0, None
+        while idle < PATIENCE:
+            with self._acting(slot):
+                slot.engine.worker.renew()
+                slot.engine.worker.take_over()
+                slot.engine.look_for_requests()
+                slot.engine.run_until_idle()
+            left = [(row["id"], row["revision"]) for row in self._rows(operations.c.finished == 0)]
+            if not left:
+                return
+            idle = idle + 1 if left == before else 0
+            before = left
+            self.bench.clock.advance(5)
+
+    def _check_the_end(self) -> None:
+        rows = self._rows()
+        assert {row["message_id"] for row in rows} == set(self.sent)
+        assert len(rows) == len(self.sent)
+        stuck = [(row["method"], row["state"]) for row in rows if not row["finished"]]
+        assert not stuck, f"never ended: {stuck}"
+        left = self.bench.applied()
+        for row in rows:
+            good = row["state"] == "succeeded"
+            assert left.count(f"good {row['uuid']}") == good
+            bad = self.retries.get(row["uuid"], 0) + (not good)
+            assert left.count(f"bad {row['uuid']}") == bad
+
+
+EngineMachine.TestCase.settings = settings(
+    settings.default,
+    max_examples=settings.default.max_examples + 50,
+    stateful_step_count=40,
+)
+
+
+@pytest.mark.timeout(3600)
+class TestEngineModel(EngineMachine.TestCase):
+    """The number of steps bounds the time; a busy machine is no failure."""
