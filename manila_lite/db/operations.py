@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,9 @@ LIVE_STATES = (QUEUED, RUNNING, WAITING)
 FINAL_STATES = (SUCCEEDED, FAILED, CANCELLED, DEAD)
 
 NO_STEPS = "{}"
+
+# Characters in one statement: quoting and UTF-8 may make it several times as many bytes.
+_MOST_AT_ONCE = 1024 * 1024
 
 CANCEL = "cancel"
 RETRY = "retry"
@@ -128,12 +131,29 @@ def insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if connection.dialect.name == "sqlite":
         connection.execute(_INSERT, list(rows))
         return
-    # As one statement of our own: SQLAlchemy's way to it costs more than the rest of the journal.
+    # As statements of our own: SQLAlchemy's way to them costs more than the rest of the journal.
     columns = list(rows[0])
     one = f"({', '.join(['%s'] * len(columns))})"
     text = f"INSERT INTO lite_operations ({', '.join(columns)}) VALUES "  # noqa: S608
-    values = tuple(row[column] for row in rows for column in columns)
-    connection.exec_driver_sql(text + ", ".join([one] * len(rows)), values)
+    for some in in_portions(rows):
+        values = tuple(row[column] for row in some for column in columns)
+        connection.exec_driver_sql(text + ", ".join([one] * len(some)), values)
+
+
+def in_portions(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    """Split rows so that what is sent at once stays within the servers' limits.
+
+    MariaDB ends the connection over a statement of more than max_allowed_packet, 16 MiB, and
+    would do so again at each try.
+    """
+    begin = size = 0
+    for position, row in enumerate(rows):
+        length = sum(len(value) for value in row.values() if isinstance(value, str))
+        if size and size + length > _MOST_AT_ONCE:
+            yield rows[begin:position]
+            begin, size = position, 0
+        size += length
+    yield rows[begin:]
 
 
 def claim(
@@ -308,5 +328,8 @@ def purge(connection: Connection, before: datetime.datetime, most: int) -> int:
         ).scalars()
     )
     if ids:
-        connection.execute(operations.delete().where(_o.id.in_(ids)))
+        # Asked again: an operator may have had one of them tried again since the look.
+        connection.execute(
+            operations.delete().where(_o.id.in_(ids), _o.finished == 1, _o.finished_at < before)
+        )
     return len(ids)

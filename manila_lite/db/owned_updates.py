@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite.db.models.lite import operations
-from manila_lite.db.operations import QUEUED, owner_to_check
+from manila_lite.db.operations import QUEUED, in_portions, owner_to_check
 
 _o = operations.c
 _GUARD = ("id", "owner", "fence", "revision")
@@ -52,7 +52,8 @@ class OwnedUpdate:
         if connection.dialect.name == "sqlite" or len(rows) == 1:
             self._one_by_one(connection, rows)
         else:
-            self._together(connection, rows)
+            for some in in_portions(rows):
+                self._together(connection, some)
 
     def _one_by_one(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         values = [{f"b_{name}": row[name] for name in self.names} for row in rows]
