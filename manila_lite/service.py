@@ -47,6 +47,8 @@ LOG = log.getLogger(__name__)
 _SETUP_RETRY_FIRST = 1.0
 _SETUP_RETRY_MOST = 60.0
 _RPC_STOP_SECONDS = 10.0
+_BEGIN_SECONDS = 5.0
+_QUEUE_POLL_SECONDS = 0.5
 
 
 def surroundings(operation: Operation) -> contextlib.AbstractContextManager[None]:
@@ -70,6 +72,8 @@ class ShareService(oslo_service.ServiceBase):
         self.ready = threading.Event()
         self._stopping = threading.Event()
         self._stopped = threading.Event()
+        # Held while work begins: a stop that comes in that moment finds all of it, or none.
+        self._beginning = threading.Lock()
         self._tasks: PeriodicTasks | None = None
         self._rpc: Any = None
 
@@ -100,6 +104,8 @@ class ShareService(oslo_service.ServiceBase):
             return
         self._stopping.set()
         LOG.info("%s is stopping", self.host)
+        # No longer than this: work cannot begin while the database is away.
+        begun = self._beginning.acquire(timeout=_BEGIN_SECONDS)
         if self._tasks is not None:
             self._tasks.stop()
         if self._rpc is not None:
@@ -108,6 +114,8 @@ class ShareService(oslo_service.ServiceBase):
             self.engine.stop()
             self._say_stopped()
         self.database.interrupt()
+        if begun:
+            self._beginning.release()
         self._stopped.set()
 
     def wait(self) -> None:
@@ -170,12 +178,13 @@ class ShareService(oslo_service.ServiceBase):
             if self.clock.wait(self._stopping, delay):
                 return
             delay = min(delay * 2, _SETUP_RETRY_MOST)
-        if self._stopping.is_set():
-            return
-        self.engine.start()
-        self.ready.set()
-        self._tasks = PeriodicTasks(self._periodic_tasks())
-        self._tasks.start()
+        with self._beginning:
+            if self._stopping.is_set():
+                return
+            self.engine.start()
+            self.ready.set()
+            self._tasks = PeriodicTasks(self._periodic_tasks())
+            self._tasks.start()
         self._cast("ensure_driver_resources")
         LOG.info("%s serves casts", self.host)
 
@@ -208,12 +217,7 @@ class ShareService(oslo_service.ServiceBase):
                 functools.partial(flows.report_capabilities, environment),
                 conf.periodic_interval,
             ),
-            Task(
-                "reconcile",
-                self._reconcile,
-                ours.reconcile_interval,
-                initial_delay=ours.reconcile_grace,
-            ),
+            Task("reconcile", self._reconcile, ours.reconcile_interval),
             Task(
                 "deferred deletion",
                 functools.partial(flows.delete_deferred, environment, self.engine.journal),
@@ -234,8 +238,9 @@ class ShareService(oslo_service.ServiceBase):
 
     def _reconcile(self) -> None:
         """Look for stuck resources, but not before the casts that wait in the queue are known."""
-        if self._rpc is not None and not self._rpc.listener.idle.is_set():
-            return
+        while self._rpc is not None and not self._rpc.listener.idle.is_set():
+            if self.clock.wait(self._stopping, _QUEUE_POLL_SECONDS):
+                return
         flows.reconcile(self.environment, self.engine.journal)
 
     def _say_stopped(self) -> None:

@@ -18,6 +18,8 @@ def _end_at_once(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM (exit code 0). Exit code 1: the configuration or the database is unfit."""
     signal.signal(signal.SIGTERM, _end_at_once)
+    # The configuration is about to be read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Loading takes most of the start, and a stop may come in the middle of it.
     from manila_lite.cmd import share_daemon
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from manila_lite import no_eventlet
 
@@ -37,8 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     launcher = oslo_service.ProcessLauncher(conf, restart_method="mutate")
     for backend in opts.backend_names(conf):
         launcher.launch_service(ShareService(conf, backend))
-    launcher.wait()
-    return 0
+    _reload_in_place(launcher)
+    return launcher.wait() or 0
+
+
+def _reload_in_place(launcher: oslo_service.ProcessLauncher) -> None:
+    """Have SIGHUP call the services' reset(), which oslo.service's wrapper for threads forgets.
+
+    As it is, each process ends and another one takes its place: calls of the driver that outlast
+    graceful_shutdown_timeout would be broken off, and in doubt, because somebody turned debug on.
+    """
+
+    def on_new_worker(service_id: object, worker_id: int, wrapper: Any) -> None:
+        wrapper.reload = wrapper.service_instance.reset
+
+    launcher._manager.register_hooks(on_new_worker=on_new_worker)
 
 
 def _prepare_database(conf: cfg.ConfigOpts) -> None:
