@@ -17,6 +17,7 @@ from oslo_log import log
 
 from manila_lite import exception, no_eventlet
 from manila_lite.clock import Clock, SystemClock
+from manila_lite.engine.outcomes import ERRORS
 from manila_lite.rpc.dead_letters import DeadLetter, Reason
 from manila_lite.rpc.endpoints import Accepted
 
@@ -145,6 +146,8 @@ class CallPool:
         while (waiting := self._queue.get()) is not None:
             try:
                 self._carry_out(waiting)
+            except Exception:  # such as no thread for signs of life; this one must not end
+                LOG.exception("Call %s ended without a reply", waiting.call.method)
             finally:
                 self._places.release()
 
@@ -163,7 +166,7 @@ class CallPool:
         try:
             try:
                 self._replies.result(call.msg_id, call.reply_q, self._run(call))
-            except Exception as error:  # whatever went wrong is the caller's to know
+            except ERRORS as error:  # whatever went wrong is the caller's to know
                 LOG.warning("Call %s failed: %s: %s", call.method, type(error).__name__, error)
                 self._replies.failure(call.msg_id, call.reply_q, error)
         except Exception:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from oslo_db import exception as db_exc
 from oslo_log import log
 
+from manila_lite.db.trouble import Trouble, trouble
 from manila_lite.engine.journal import NewDeadLetter, NewOperation
 from manila_lite.rpc import wire
 from manila_lite.rpc.dead_letters import DeadLetter, Reason, shown, without_secrets
@@ -21,8 +22,7 @@ LOG = log.getLogger(__name__)
 # A letter whose body is larger is recorded beside the batches and not in one of them.
 _LARGE_BYTES = 256 * 1024
 _MAX_PROPERTIES = 16 * 1024
-# The database is away or busy: no fault of the message.
-_PASSING = (db_exc.DBConnectionError, db_exc.DBDeadlock, db_exc.DBDuplicateEntry)
+_ERRORS = (db_exc.DBError, ValueError, TypeError)
 
 
 class Journal(Protocol):
@@ -100,9 +100,9 @@ class Intake:
         """
         try:
             self._record(items)
-        except _PASSING:
-            raise
-        except (db_exc.DBError, ValueError, TypeError) as error:
+        except _ERRORS as error:
+            if not _is_to_blame(error):
+                raise
             LOG.warning("%d messages were refused together: %s", len(items), type(error).__name__)
             for item in items:
                 self._record_alone(item)
@@ -110,10 +110,8 @@ class Intake:
     def _record_alone(self, item: Item) -> None:
         try:
             self._record([item])
-        except _PASSING:
-            raise
-        except (db_exc.DBError, ValueError, TypeError) as error:
-            if isinstance(item.verdict, DeadLetter):
+        except _ERRORS as error:
+            if isinstance(item.verdict, DeadLetter) or not _is_to_blame(error):
                 raise
             self._record([Item(item.raw, _not_recorded(item.verdict, error))])
 
@@ -131,6 +129,16 @@ class Intake:
                 "Kept a message that cannot be carried out (%s): %s; method %s, id %s",
                 letter.reason, letter.detail, letter.method, letter.message_id,
             )  # fmt: skip
+
+
+def _is_to_blame(error: Exception) -> bool:
+    """Whether a message is at fault, rather than a database that is away, busy, full, read only.
+
+    A good cast must never end as a dead letter: better that it waits with the broker.
+    """
+    if isinstance(error, ValueError | TypeError):
+        return True
+    return trouble(error) is Trouble.REFUSED and not isinstance(error, db_exc.DBDuplicateEntry)
 
 
 def takes_long(item: Item) -> bool:

@@ -80,6 +80,20 @@ def test_an_exception_is_the_reply(pool, replies):
     assert replies.wait(1) == {"m1": error}
 
 
+def test_a_driver_that_exits_ends_its_call_and_not_the_thread(pool, replies):
+    def run(accepted):
+        if accepted.arguments["n"] == 1:
+            raise SystemExit(3)
+        return "done"
+
+    calls = pool(run, threads=1)
+    calls.submit(call(1))
+    calls.submit(call(2))
+    answers = replies.wait(2)
+    assert isinstance(answers["m1"], SystemExit)
+    assert answers["m2"] == "done"
+
+
 def test_a_result_that_cannot_be_sent_is_a_failure_to_the_caller(pool, replies):
     pool(lambda accepted: NotImplemented).submit(call(1))
     assert isinstance(replies.wait(1)["m1"], TypeError)

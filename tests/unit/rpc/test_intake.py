@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sqlite3
 
+import pymysql
 import pytest
 from oslo_db import exception as db_exc
 
@@ -121,9 +123,17 @@ def test_a_bug_in_the_judgement_makes_a_letter_and_no_exception(intake):
     assert (item.verdict.reason, item.verdict.detail) == (Reason.INTERNAL_ERROR, "RuntimeError")
 
 
-@pytest.mark.parametrize("error", [db_exc.DBConnectionError(), db_exc.DBDeadlock()])
-def test_a_database_that_is_away_is_no_fault_of_the_messages(intake, journal, error):
-    journal.refuse = lambda ids: error
+@pytest.mark.parametrize(
+    "error",
+    [
+        db_exc.DBConnectionError(),
+        db_exc.DBDeadlock(),
+        db_exc.DBError(sqlite3.OperationalError("database or disk is full")),
+        db_exc.DBError(pymysql.OperationalError(1290, "running with --read-only")),
+    ],
+)
+def test_a_database_that_cannot_write_is_no_fault_of_the_messages(intake, journal, error):
+    journal.refuse = lambda ids: error if ids else None
     with pytest.raises(type(error)):
         intake.journal([intake.receive(raw())])
     assert journal.transactions == []
