@@ -117,6 +117,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.asked: dict[str, int] = {}
         self.ended: dict[str, tuple[str, int]] = {}
         self.break_after_commit = False
+        self.broken: list[str] = []
         self._patches = contextlib.ExitStack()
         self._install()
         self._register_flows()
@@ -186,7 +187,7 @@ class EngineMachine(RuleBasedStateMachine):
             self._check_turn(op)
             self._check_first(op, name)
         else:
-            assert slot.stalled, f"{op.method} began {name} after its worker was declared lost"
+            self._hold(slot.stalled, f"{op.method} began {name} after its worker was declared lost")
             self.spoilt.add(step)
         effect = Effect(op.lane, op.uuid, op.owner)
         self.inside.append(effect)
@@ -230,24 +231,28 @@ class EngineMachine(RuleBasedStateMachine):
     def _check_alone(self, op: Any) -> None:
         for effect in self.inside:
             alone = effect.lane != op.lane or not self._is_valid(effect.owner)
-            assert alone, f"two workers with valid leases are in {op.lane}"
+            self._hold(alone, f"two workers with valid leases are in {op.lane}")
 
     def _check_turn(self, op: Any) -> None:
         for row in self._rows(operations.c.lane == op.lane, operations.c.finished == 0):
             if row["uuid"] == op.uuid:
                 continue
-            assert row["active_key"] is None, (
-                f"{op.uuid} runs although {row['uuid']} holds its lane"
-            )
-            assert row["id"] > op.id or row["uuid"] in self.retries, "out of order"
+            self._hold(row["active_key"] is None, f"{row['uuid']} holds the lane of {op.uuid}")
+            in_turn = row["id"] > op.id or row["uuid"] in self.retries
+            self._hold(in_turn, f"{op.uuid} does not wait for {row['uuid']}")
 
     def _check_first(self, op: Any, name: str) -> None:
         step = (op.uuid, name)
         (row,) = self._rows(operations.c.uuid == op.uuid)
         recorded = json.loads(row["steps"])[name]["state"]
-        assert recorded == "begun", f"{name} runs, and the database says that it is {recorded}"
+        self._hold(recorded == "begun", f"{name} runs; the database says that it is {recorded}")
         if op.method != "plain" and name != "clean up" and step not in self.spoilt:
-            assert step not in self.done, f"{name} of {op.method} takes effect twice"
+            self._hold(step not in self.done, f"{name} of {op.method} takes effect twice")
+
+    def _hold(self, condition: bool, otherwise: str) -> None:
+        """Note what is broken: an error in a step would only fail its operation."""
+        if not condition:
+            self.broken.append(otherwise)
 
     # -- what happens at crash points -----------------------------------------------------------
 
@@ -482,6 +487,10 @@ class EngineMachine(RuleBasedStateMachine):
     # -- what must hold --------------------------------------------------------------------------
 
     @invariant()
+    def nothing_is_broken(self) -> None:
+        assert self.broken == []
+
+    @invariant()
     def what_ended_stays_as_it_ended(self) -> None:
         for row in self._rows(operations.c.finished == 1):
             end = (row["state"], row["revision"])
@@ -532,6 +541,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.bench.clock.advance(5)
 
     def _check_the_end(self) -> None:
+        self.nothing_is_broken()
+        self.what_ended_stays_as_it_ended()
         rows = self._rows()
         assert {row["message_id"] for row in rows} == set(self.sent)
         assert len(rows) == len(self.sent)
