@@ -19,14 +19,14 @@ class Executor:
     """Runs jobs on `threads` threads in the order in which they were submitted.
 
     on_room is called when there is room for a further claim: not at every job that ends, but
-    when a quarter of the threads' worth of room has come together or nothing is left to do.
+    when room for half as many jobs as threads has come together, or nothing is left to do.
     """
 
     def __init__(self, threads: int, on_room: Callable[[], None] = lambda: None) -> None:
         self._size = threads
         # Claimed work beyond the running one, so that a thread that gets free finds some.
-        self._capacity = 2 * threads
-        self._quantum = max(threads // 4, 1)
+        self._capacity = 3 * threads
+        self._quantum = max(threads // 2, 1)
         self._on_room = on_room
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._pending = 0

@@ -53,10 +53,10 @@ def test_a_job_that_raises_costs_no_thread(error):
     executor.stop()
 
 
-def test_room_is_twice_the_threads_and_none_until_it_is_worth_a_claim():
+def test_room_is_three_times_the_threads_and_none_until_it_is_worth_a_claim():
     executor = Executor(8)
-    assert executor.room() == 16
-    for _ in range(15):
+    assert executor.room() == 24
+    for _ in range(21):
         executor.submit(lambda: None)
 
     assert executor.room() == 0
@@ -65,17 +65,17 @@ def test_room_is_twice_the_threads_and_none_until_it_is_worth_a_claim():
     assert executor.room() == 0
 
 
-def test_more_room_is_told_by_quarters_and_at_the_end_and_not_for_each_job():
+def test_more_room_is_told_by_halves_and_at_the_end_and_not_for_each_job():
     told: list[int] = []
     executor = Executor(8, on_room=lambda: told.append(executor.pending))
-    for _ in range(16):
+    for _ in range(24):
         executor.submit(lambda: None)
     executor._size = 1
     executor.start()
 
     assert executor.wait_idle(10)
     executor.stop()
-    assert 0 < len(told) <= 8
+    assert 0 < len(told) <= 6
 
 
 def test_a_listener_in_trouble_costs_no_thread():
