@@ -94,6 +94,8 @@ class Worker:
         self._lease = datetime.timedelta(seconds=lease)
         self._clock = clock
         self._valid_until = clock.monotonic()
+        # Until then the leases of others, as they stand in the database, mean nothing.
+        self._sparing_until = clock.monotonic()
 
     def holds_lease(self) -> bool:
         """Whether nobody can have declared this worker lost yet, judged without the database.
@@ -137,7 +139,12 @@ class Worker:
             until = self._database.now(connection) + self._lease
             return began if workers.renew(connection, self.id, until) else None
 
+        was_late = not self.holds_lease()
         began = self._database.run(work)
+        if was_late or not self.holds_lease():
+            # The database was away, or this machine stood still. Perhaps the others could not
+            # renew theirs either, and are in the middle of their steps.
+            self._sparing_until = self._clock.monotonic() + self._lease.total_seconds()
         if began is not None:
             self._valid_until = began + self._lease.total_seconds()
         return began is not None
@@ -149,10 +156,12 @@ class Worker:
     def _take_over_on(self, connection: Connection) -> int:
         released = 0
         now = self._database.now(connection)
+        sparing = self._clock.monotonic() < self._sparing_until
         for row in workers.active(connection, self._host):
             if row["id"] == self.id:
                 continue
-            if row["lease_until"] >= now and not has_ended(row["process_key"], row["pid"]):
+            is_over = row["lease_until"] < now and not sparing
+            if not is_over and not has_ended(row["process_key"], row["pid"]):
                 continue
             count = workers.declare_lost(connection, row["id"], row["lease_until"])
             if count is not None:

@@ -54,8 +54,9 @@ def test_a_worker_whose_lease_ran_out_before_it_began_does_not_begin(bench: Benc
     slow, quick = bench.worker(), bench.worker()
     uuid = slow.cast("make", key="a")
     slow.claim()
-    bench.clock.advance(60)
-    quick.worker.renew()
+    for _ in range(10):
+        bench.clock.advance(6)
+        quick.worker.renew()
     assert quick.worker.take_over() == 1
     quick.claim()
     slow.run_one()

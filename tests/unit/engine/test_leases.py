@@ -56,8 +56,9 @@ def test_every_start_has_an_identity_of_its_own(bench: Bench):
 def test_a_lease_that_is_over_lets_another_worker_take_the_operations(bench: Bench):
     holder, uuids = _holding(bench, 3)
     other = _worker(bench)
-    bench.clock.advance(LEASE + 0.1)
-    other.renew()
+    for _ in range(2):
+        bench.clock.advance(LEASE / 2 + 0.1)
+        other.renew()
 
     assert other.take_over() == 3
     assert bench.states(uuids) == ["queued"] * 3
@@ -93,6 +94,36 @@ def test_a_lease_that_ran_out_unnoticed_can_still_be_renewed(bench: Bench):
     other.renew()
 
     assert other.take_over() == 0
+
+
+def test_after_an_outage_that_stopped_all_renewals_nobody_is_taken_over_at_once(bench: Bench):
+    holder, uuids = _holding(bench)
+    quick = _worker(bench)
+    bench.clock.advance(LEASE + 5)
+    quick.renew()
+
+    assert quick.take_over() == 0
+    bench.clock.advance(LEASE / 2)
+    assert holder.worker.renew()
+    quick.renew()
+    bench.clock.advance(LEASE / 2 + 0.1)
+    quick.renew()
+    assert quick.take_over() == 0
+    assert bench.states(uuids) == ["running"]
+
+
+def test_who_does_not_come_back_after_an_outage_is_taken_over_a_lease_later(bench: Bench):
+    _, uuids = _holding(bench)
+    quick = _worker(bench)
+    bench.clock.advance(LEASE + 5)
+    quick.renew()
+    for _ in range(2):
+        assert quick.take_over() == 0
+        bench.clock.advance(LEASE / 2 + 0.1)
+        quick.renew()
+
+    assert quick.take_over() == 1
+    assert bench.states(uuids) == ["queued"]
 
 
 def test_a_renewal_between_the_look_and_the_take_over_wins(bench: Bench, monkeypatch):
