@@ -232,5 +232,11 @@ class Engine:
 
     def _maintain(self) -> None:
         before = self.clock.now() - datetime.timedelta(seconds=self.settings.retention)
-        self._database.run(lambda connection: rows.purge(connection, before, _PURGE_BATCH))
+
+        def purge(connection: Connection) -> int:
+            return rows.purge(connection, before, _PURGE_BATCH)
+
+        # Until nothing is left: more than one batch may end between two rounds.
+        while self._database.run(purge) == _PURGE_BATCH and not self._stopping.is_set():
+            LOG.debug("%d operations that ended long ago were deleted", _PURGE_BATCH)
         self._database.run(lambda connection: workers.purge(connection, before))
