@@ -24,6 +24,7 @@ BETA = f"{HOST}@beta#beta"
 
 #: Nobody waits for a timer that a test can have sooner.
 EAGER = {
+    "reconcile_interval": 1,
     "lease_seconds": 5,
     "poll_interval": 0.05,
     "sweep_interval": 0.2,
