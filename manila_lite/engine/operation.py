@@ -245,7 +245,11 @@ class Operation:
         )
 
     def suspend(self, delay: float) -> None:
-        """Record that the flow goes on in `delay` seconds."""
+        """Record that the flow goes on in `delay` seconds.
+
+        It came to rest by itself: whatever ends the worker from now on, this start did not.
+        """
+        self.dispatches = min(self.dispatches, 1)
         moment = self.clock.now() + datetime.timedelta(seconds=delay)
         self._save(commits.WAIT, rows.WAITING, next_run_at=moment)
 
