@@ -128,20 +128,14 @@ class ShareService(oslo_service.ServiceBase):
     # -- parts ---------------------------------------------------------------------------------
 
     def _environment(self) -> ShareEnvironment:
-        configuration = Configuration([], config_group=self.backend, conf=self.conf)
-        environment = ShareEnvironment.build(
+        return ShareEnvironment.build(
             database=self.database,
             conf=self.conf,
             host=self.host,
             clock=self.clock,
-            configuration=configuration,
+            configuration=Configuration([], config_group=self.backend, conf=self.conf),
             backend=self.backend,
         )
-        driver_class = load_driver_class(configuration.share_driver, self.backend)
-        environment.driver = driver_class(
-            private_storage=environment.private_storage, configuration=configuration
-        )
-        return environment
 
     def _start_rpc(self) -> None:
         if load.transport_url(self.conf) is None:
@@ -189,16 +183,26 @@ class ShareService(oslo_service.ServiceBase):
         LOG.info("%s serves casts", self.host)
 
     def _try_to_set_up(self) -> bool:
-        driver = self.environment.driver
         try:
-            admin = contexts.get_admin_context()
-            driver.do_setup(admin)
+            driver = self.environment.driver = self.environment.driver or self._new_driver()
+            driver.do_setup(contexts.get_admin_context())
             driver.check_for_setup_error()
             driver.initialized = True
             return True
         except Exception as error:
-            LOG.error("%s cannot work yet, it is tried again: %s", self.host, error)
-            return False
+            # A driver can fail in any way; casts are taken in and wait until it can work.
+            problem = error
+        kind = type(problem).__name__
+        LOG.error("%s cannot work yet, it is tried again: %s: %s", self.host, kind, problem)
+        LOG.debug("What %s failed with", self.host, exc_info=problem)
+        return False
+
+    def _new_driver(self) -> Any:
+        configuration = self.environment.configuration
+        driver_class = load_driver_class(configuration.share_driver, self.backend)
+        return driver_class(
+            private_storage=self.environment.private_storage, configuration=configuration
+        )
 
     # -- periodic ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import os
 from oslo_config import cfg
 
 from manila_lite import exception
+from manila_lite.conf.sections import Section
 
 OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
@@ -49,18 +50,23 @@ def register(conf: cfg.ConfigOpts, group: str | None = None) -> None:
 
 
 def check(conf: cfg.ConfigOpts, backend: str) -> None:
-    """Raise ConfigurationError for a directory_root that can never be right.
+    """Raise ConfigurationError for a directory_root that can never be right, or for share servers.
 
-    Whether it exists is asked again and again at run time: it may be mounted later.
+    Whether the root exists is asked again and again at run time: it may be mounted later.
     """
-    root = conf[backend].directory_root
+    section = Section(conf, backend)
+    section.add(OPTS)
+    root = section.read("directory_root")
     if root is None or not os.path.isabs(root):
-        raise exception.ConfigurationError(
-            section=backend,
-            option="directory_root",
-            value="(not set)" if root is None else root,
-            reason="must be an absolute path",
-        )
+        value = "(not set)" if root is None else root
+        raise _refused(backend, "directory_root", value, "must be an absolute path")
+    if section.read("driver_handles_share_servers"):
+        reason = "the directory driver makes no share servers; it must be False"
+        raise _refused(backend, "driver_handles_share_servers", True, reason)
+
+
+def _refused(section: str, option: str, value: object, reason: str) -> exception.ConfigurationError:
+    return exception.ConfigurationError(section=section, option=option, value=value, reason=reason)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -65,6 +65,7 @@ def test_options_and_sections_that_mean_nothing_here_are_ignored(tmp_path):
         ("alpha", "share_driver", "json.JSONDecoder"),
         ("alpha", "share_driver", "json.dumps"),
         ("alpha", "driver_handles_share_servers", "perhaps"),
+        ("alpha", "driver_handles_share_servers", "True"),
         ("alpha", "max_over_subscription_ratio", "0.5"),
         ("alpha", "reserved_share_percentage", "101"),
         ("alpha", "retry_policy", "driver maximum_attempts=0"),
@@ -95,6 +96,16 @@ def test_options_and_sections_that_mean_nothing_here_are_ignored(tmp_path):
 def test_a_bad_value_is_named_with_its_section_and_option(tmp_path, section, option, value):
     text = refusal(written(tmp_path, (section, option, value)))
     assert text.startswith(f"[{section}] {option} = ")
+
+
+def test_the_root_of_the_directory_driver_may_stand_in_the_default_section(tmp_path):
+    path = tmp_path / "manila.conf"
+    path.write_text(
+        f"[DEFAULT]\nstate_path = {tmp_path}\nenabled_share_backends = alpha\n"
+        "directory_root = /srv/shares\ndriver_handles_share_servers = False\n"
+        "[alpha]\nshare_driver = directory\n"
+    )
+    check(load([], [str(path)]))
 
 
 def test_the_value_is_shown_as_it_stands_in_the_file(tmp_path):
