@@ -2,6 +2,7 @@
 """What all suites share: hypothesis profiles and the fixtures under tests/fixtures."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         folders = [Path(argument) for argument in session.config.args if Path(argument).is_dir()]
         if folders and not any(file for folder in folders for file in folder.rglob("test_*.py")):
             session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name texts so that every terminal can show them."""
+    if isinstance(val, str) and (len(val) > 80 or not val.isprintable()):
+        return ascii(val[:80])[1:-1]
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """xdist cannot send what is no text; tests that log broken text are right to do so."""
+    report = yield
+    report.sections = [(title, _sendable(text)) for title, text in report.sections]
+    return report
+
+
+def _sendable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
