@@ -27,7 +27,8 @@ METHOD = "create_share_instance"
 ENSURE = "ensure_driver_resources"
 # Compiled modules are kept, as an installation keeps them.
 _ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
-_PATIENCE = 600.0
+# Seconds without any progress.
+_PATIENCE = 60.0
 
 
 @dataclasses.dataclass
@@ -79,12 +80,14 @@ class Site:
 
     def wait_finished(self, more: int, method: str = METHOD, since: int = 0) -> None:
         """Wait until that many operations of the method beyond `since` have finished."""
-        end = time.monotonic() + _PATIENCE
+        seen, until = since, time.monotonic() + _PATIENCE
         while (found := self.count(method)) < since + more:
+            if found > seen:
+                seen, until = found, time.monotonic() + _PATIENCE
             process = self.daemon.process
-            if time.monotonic() > end or (process is not None and process.poll() is not None):
+            if time.monotonic() > until or (process is not None and process.poll() is not None):
                 log = self.daemon.log.read_text()[-2000:]
-                raise RuntimeError(f"only {found} of {since + more} {method} finished:\n{log}")
+                raise RuntimeError(f"only {found - since} of {more} {method} finished:\n{log}")
             # Seldom enough not to be felt; when each one finished is read from its row.
             time.sleep(0.1)
 

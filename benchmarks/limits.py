@@ -23,7 +23,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from benchmarks import casts, servers
+from benchmarks import casts, publisher, servers
 from benchmarks.figures import Figure
 from manila_lite.clock import SystemClock
 from manila_lite.db import sync
@@ -52,28 +52,8 @@ def consume_rate(count: int) -> float:
     with servers.rabbitmq() as place, place.broker.connect() as connection:
         queue = place.queue(f"{place.topic}.limit")(connection.default_channel)
         queue.declare()
-        fill(connection, place, queue.name, casts.new(count))
+        publisher.publish(place.broker.amqp_url, place.exchange, queue.name, casts.new(count))
         return _drain(connection, queue, count)
-
-
-def fill(
-    connection: kombu.Connection, place: servers.Place, name: str, sent: list[casts.Cast]
-) -> list[float]:
-    """Publish as fast as the client can; return when each cast was sent (seconds, wall clock)."""
-    moments = []
-    producer = kombu.Producer(connection.channel())
-    for cast in sent:
-        body = casts.body(cast)
-        moments.append(time.time())
-        producer.publish(
-            body,
-            exchange=place.exchange,
-            routing_key=name,
-            content_type="application/json",
-            content_encoding="utf-8",
-            delivery_mode=2,
-        )
-    return moments
 
 
 def _drain(connection: kombu.Connection, queue: kombu.Queue, count: int) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-import kombu
-
-from benchmarks import casts, daemon
+from benchmarks import casts, daemon, publisher
 from manila_lite.clock import SystemClock
 from manila_lite.db.session import Database
 from manila_lite.engine.journal import Journal, NewOperation
@@ -26,21 +24,13 @@ def send(site: daemon.Site, made: Sequence[casts.Cast], rate: float | None = Non
 
     rate: casts per second; None: as fast as it can.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return begin(pool, site, made, rate).result()
-
-
-def begin(
-    pool: ProcessPoolExecutor,
-    site: daemon.Site,
-    made: Sequence[casts.Cast],
-    rate: float | None = None,
-) -> Future[list[float]]:
-    """As send(), without waiting for the end."""
+    work: Callable[..., list[float]] = _record
+    where: tuple[str, ...] = (site.daemon.database_url, site.daemon.host)
     if site.place is not None:
+        work = publisher.publish
         where = (site.place.broker.amqp_url, site.place.exchange, site.queue)
-        return pool.submit(_publish, where, list(made), rate)
-    return pool.submit(_record, site.daemon.database_url, site.daemon.host, list(made), rate)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *where, list(made), rate).result()
 
 
 def preload(site: daemon.Site, made: Sequence[casts.Cast]) -> None:
@@ -53,35 +43,13 @@ def preload(site: daemon.Site, made: Sequence[casts.Cast]) -> None:
         journal.record([_new(cast) for cast in made[start : start + _TOGETHER]])
 
 
-def _publish(
-    where: tuple[str, str, str], made: list[casts.Cast], rate: float | None
-) -> list[float]:
-    """Without confirmation: what the broker takes is seen by what the daemon finishes."""
-    url, exchange, queue = where
-    bodies = [casts.body(cast) for cast in made]
-    moments = []
-    with kombu.Connection(url) as connection:
-        producer = kombu.Producer(connection.channel())
-        for number in _paced(len(made), rate):
-            moments.append(time.time())
-            producer.publish(
-                bodies[number],
-                exchange=exchange,
-                routing_key=queue,
-                content_type="application/json",
-                content_encoding="utf-8",
-                delivery_mode=2,
-            )
-    return moments
-
-
 def _record(url: str, host: str, made: list[casts.Cast], rate: float | None) -> list[float]:
     """One transaction for each, with the rows of its share, as the command line makes them."""
     database = Database(url)
     journal = _journal(database, host)
     items = [_new(cast) for cast in made]
     moments = []
-    for number in _paced(len(made), rate):
+    for number in publisher.paced(len(made), rate):
         moments.append(time.time())
         with database.writer() as connection:
             casts.insert_rows(connection, [made[number]], f"{host}#{daemon.POOL}")
@@ -100,13 +68,3 @@ def _new(cast: casts.Cast) -> NewOperation:
 
 
 _CONTEXT: dict[str, Any] = casts.context()
-
-
-def _paced(count: int, rate: float | None) -> Iterator[int]:
-    began = time.monotonic()
-    for number in range(count):
-        if rate is not None:
-            left = began + number / rate - time.monotonic()
-            if left > 0:
-                time.sleep(left)
-        yield number
