@@ -29,6 +29,8 @@ LIVE_STATES = (QUEUED, RUNNING, WAITING)
 FINAL_STATES = (SUCCEEDED, FAILED, CANCELLED, DEAD)
 
 NO_STEPS = "{}"
+# More starts than any operation has: it is parked as dead long before.
+_ANY_NUMBER = 2**31 - 1
 
 # Characters in one statement: quoting and UTF-8 may make it several times as many bytes.
 _MOST_AT_ONCE = 1024 * 1024
@@ -79,6 +81,7 @@ _CANDIDATES = (
         _o.state == QUEUED,
         _o.blocked == 0,
         sa.or_(_o.next_run_at.is_(None), _o.next_run_at <= sa.bindparam("now")),
+        _o.dispatches < sa.bindparam("starts"),
     )
     .order_by(_o.id)
     .limit(sa.bindparam("most"))
@@ -163,14 +166,21 @@ def claim(
     now: datetime.datetime,
     most: int,
     first_step: Callable[[str], str | None] = lambda method: None,
+    *,
+    suspect_from: int = _ANY_NUMBER,
+    with_suspect: bool = True,
 ) -> list[dict[str, Any]]:
     """Take up to `most` lane heads for the owner, oldest first; return their rows as claimed.
 
     Rows that another worker is claiming at this moment are passed over, not waited for. Those
-    that never ran get the intent of the step that first_step(method) names.
+    that never ran get the intent of the step that first_step(method) names. suspect_from: of
+    those that were started so often in vain, one at most is taken; none without with_suspect.
     """
-    rows = connection.execute(_CANDIDATES, {"host": host, "now": now, "most": most})
-    claimed = _only_heads(connection, host, [dict(row) for row in rows.mappings()])
+    starts = _ANY_NUMBER if with_suspect else suspect_from
+    values = {"host": host, "now": now, "most": most, "starts": starts}
+    rows = connection.execute(_CANDIDATES, values).mappings()
+    candidates = _with_one_suspect([dict(row) for row in rows], suspect_from)
+    claimed = _only_heads(connection, host, candidates)
     if not claimed:
         return []
     # The rows are locked: what was read of them still holds.
@@ -191,6 +201,11 @@ def claim(
         if row["announced"] is not None:
             row["steps"] = begun(row["announced"], now)
     return claimed
+
+
+def _with_one_suspect(candidates: list[dict[str, Any]], since: int) -> list[dict[str, Any]]:
+    first = next((row for row in candidates if row["dispatches"] >= since), None)
+    return [row for row in candidates if row["dispatches"] < since or row is first]
 
 
 def _announcements(

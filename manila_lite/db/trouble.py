@@ -19,16 +19,23 @@ class Trouble(enum.Enum):
 
 
 # SQLSTATE of PostgreSQL: class 08 is the connection; 57P01 to 57P05 a server that stops, starts
-# or ended the session; 53300 too many connections.
-_POSTGRESQL_AWAY = {"57P01", "57P02", "57P03", "57P04", "57P05", "53300"}
+# or ended the session; class 53 one that has run out of connections, memory or disk; 25006 one
+# that may only be read, as a standby: nothing can be written until somebody mends that.
+_POSTGRESQL_AWAY = {"57P01", "57P02", "57P03", "57P04", "57P05", "25006"}
+_POSTGRESQL_AWAY_CLASSES = ("08", "53")
 # Serialization failure, deadlock, lock not available.
 _POSTGRESQL_CONFLICT = {"40001", "40P01", "55P03"}
 # Too many connections, shutdown, network trouble, server gone, lost connection, node not ready,
-# connection killed, idle too long.
-_MYSQL_AWAY = {1040, 1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013,
-               2055, 4031}  # fmt: skip
+# connection killed, idle too long; disk full, out of memory, read-only server or table.
+_MYSQL_AWAY = {1021, 1037, 1040, 1041, 1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1290, 1792,
+               1836, 1927, 2002, 2003, 2006, 2013, 2055, 4031}  # fmt: skip
 # Row changed, lock wait, deadlock.
 _MYSQL_CONFLICT = {1020, 1205, 1213}
+_SQLITE_AWAY = (
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+)
 _SQLITE_CONFLICT = ("database is locked", "database table is locked", "database schema is locked")
 
 # What a server says to someone whom it will not let in; asking again does not help.
@@ -70,7 +77,7 @@ def driver_error(error: BaseException) -> BaseException:
 def _by_code(error: BaseException) -> Trouble:
     state = getattr(error, "pgcode", None)
     if state is not None:
-        if state in _POSTGRESQL_AWAY or state.startswith("08"):
+        if state in _POSTGRESQL_AWAY or state.startswith(_POSTGRESQL_AWAY_CLASSES):
             return Trouble.AWAY
         return Trouble.CONFLICT if state in _POSTGRESQL_CONFLICT else Trouble.OTHER
     code = error.args[0] if error.args else None
@@ -78,6 +85,8 @@ def _by_code(error: BaseException) -> Trouble:
         if code in _MYSQL_AWAY:
             return Trouble.AWAY
         return Trouble.CONFLICT if code in _MYSQL_CONFLICT else Trouble.OTHER
+    if isinstance(code, str) and code.startswith(_SQLITE_AWAY):
+        return Trouble.AWAY
     conflict = isinstance(code, str) and code.startswith(_SQLITE_CONFLICT)
     return Trouble.CONFLICT if conflict else Trouble.OTHER
 

@@ -67,9 +67,9 @@ def declare_lost(
     return operation_rows.release_all(connection, worker_id)
 
 
-def stop(connection: Connection, worker_id: str, state: str = STOPPED) -> None:
-    """Mark a worker that ends by itself."""
-    connection.execute(workers.update().where(_w.id == worker_id).values(state=state))
+def stop(connection: Connection, worker_id: str) -> None:
+    """Mark a worker that ended by itself and owns nothing any more."""
+    connection.execute(workers.update().where(_w.id == worker_id).values(state=STOPPED))
 
 
 def orphan_owners(connection: Connection, host: str) -> list[str]:

@@ -14,6 +14,7 @@ from manila_lite.db import workers
 from manila_lite.db.session import Database
 from manila_lite.engine import crashpoints
 from manila_lite.engine.commits import GroupCommitter
+from manila_lite.engine.probation import Probation
 from manila_lite.engine.registry import FlowRegistry
 from manila_lite.engine.settings import ERROR, EngineSettings
 
@@ -24,12 +25,14 @@ def claim(
     owner: str,
     clock: Clock,
     most: int,
-    first_step: Callable[[str], str | None] = lambda method: None,
+    first_step: Callable[[str], str | None],
+    probation: Probation,
 ) -> list[dict[str, Any]]:
     """Take up to `most` lane heads for the owner and return their rows as claimed.
 
     first_step: by method, the step whose intent is recorded along with the claim; such rows
-    have an additional "announced" that names it.
+    have an additional "announced" that names it. probation: decides whether a suspect may be
+    among them; never two.
 
     Rides out a database that is away. When the connection breaks in the COMMIT and the claim
     went through nevertheless, its rows are found again: nobody else would ever run them, for
@@ -44,7 +47,16 @@ def claim(
         if not workers.is_active(connection, owner):
             # What it claimed now would be taken away at once, in the middle of a step.
             return []
-        tried[:] = rows.claim(connection, host, owner, clock.now(), most, first_step)
+        tried[:] = rows.claim(
+            connection,
+            host,
+            owner,
+            clock.now(),
+            most,
+            first_step,
+            suspect_from=probation.starts,
+            with_suspect=probation.admits(),
+        )
         if tried:
             crashpoints.reach("claim.before_commit")
         return list(tried)

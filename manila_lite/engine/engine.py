@@ -7,6 +7,7 @@ One engine serves one host ('host@backend') in one process. start() after a fork
 from __future__ import annotations
 
 import datetime
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from manila_lite.engine.commits import GroupCommitter
 from manila_lite.engine.executor import Executor
 from manila_lite.engine.journal import Journal, LaneResolver
 from manila_lite.engine.leases import Worker
+from manila_lite.engine.probation import Probation
 from manila_lite.engine.registry import FlowRegistry
 from manila_lite.engine.runner import Runner, Surroundings, no_surroundings
 from manila_lite.engine.settings import EngineSettings
@@ -62,6 +64,7 @@ class Engine:
         self._ended = threading.Event()
         self._claims: threading.Thread | None = None
         self._more = False
+        self._probation = Probation(self.clock, self.settings.max_dispatches, self.wake)
         self.committer = GroupCommitter(database, host, on_unblocked=self.wake)
         self.journal = Journal(
             database,
@@ -171,10 +174,13 @@ class Engine:
                 self.clock,
                 room,
                 self._first_step,
+                self._probation,
             )
-            self._more = len(claimed) == room
             for row in claimed:
-                self.executor.submit(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
+                run = functools.partial(self.runner.run_claimed, row)
+                self.executor.submit(self._probation.watch(row, run), claimed=True)
+            # A suspect may have kept others, which are none, from being seen.
+            self._more = len(claimed) == room or any(map(self._probation.is_suspect, claimed))
             if not self._more:
                 return
 

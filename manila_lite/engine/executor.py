@@ -28,8 +28,9 @@ class Executor:
         self._capacity = 3 * threads
         self._quantum = max(threads // 2, 1)
         self._on_room = on_room
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Job, bool] | None] = SimpleQueue()
         self._pending = 0
+        self._claimed = 0
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._threads: list[threading.Thread] = []
@@ -47,13 +48,18 @@ class Executor:
 
     def room(self) -> int:
         """How many jobs a claim may add now; 0 until a worthwhile number fits."""
-        room = self._capacity - self._pending
+        room = self._capacity - self._claimed
         return room if room >= self._quantum else 0
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job, *, claimed: bool = False) -> None:
+        """Have a thread run the job. claimed: it takes up the room of a claim.
+
+        Probes of waits take none: however many are due, casts go on being claimed.
+        """
         with self._lock:
             self._pending += 1
-        self._jobs.put(job)
+            self._claimed += claimed
+        self._jobs.put((job, claimed))
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no job runs or waits, at most timeout seconds; return whether that is so."""
@@ -67,20 +73,24 @@ class Executor:
 
     def _run(self) -> None:
         while True:
-            job = self._jobs.get()
-            if job is None:
+            taken = self._jobs.get()
+            if taken is None:
                 return
+            job, claimed = taken
             try:
                 job()
             except BaseException:
                 LOG.exception("A job ended with an error that nobody handled")
             # Else the last job of an idle thread would be kept alive.
-            del job
+            del job, taken
             with self._lock:
                 self._pending -= 1
-                left = self._pending
-                if left == 0:
+                self._claimed -= claimed
+                left = self._claimed
+                if self._pending == 0:
                     self._idle.notify_all()
+            if not claimed:
+                continue
             room = self._capacity - left
             if left == 0 or (room >= self._quantum and room % self._quantum == 0):
                 with contextlib.suppress(Exception):

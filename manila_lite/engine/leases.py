@@ -48,7 +48,8 @@ def _machine_key() -> str:
     except OSError:
         return ""
     boot = _read("/proc/sys/kernel/random/boot_id")
-    return f"{boot}/{namespace}" if boot else ""
+    # Clones of one running machine share all but the name.
+    return f"{socket.gethostname()[:64]}/{boot}/{namespace}" if boot else ""
 
 
 def process_key(pid: int) -> str:
@@ -174,12 +175,14 @@ class Worker:
     def stop(self, keep: list[int]) -> int:
         """Give back everything but the operations in `keep`, and end as a worker.
 
-        With something kept, the worker counts as lost: what it kept is in doubt.
+        With something kept, its lease is left to run out, or its process to end: until then
+        another worker would meet the driver call that is still under way.
         """
 
         def work(connection: Connection) -> int:
             released = operation_rows.release_all(connection, self.id, keep, counted=False)
-            workers.stop(connection, self.id, workers.LOST if keep else workers.STOPPED)
+            if not keep:
+                workers.stop(connection, self.id)
             return released
 
         return self._database.run(work, deadline=10.0)

@@ -35,6 +35,8 @@ _MAX_PROGRESS = 255
 # Nobody can write to it: it stands in many operations.
 _NOTHING: Any = types.MappingProxyType({})
 _MAX_ERROR = 4000
+# Well below what a database server takes in one statement.
+_MAX_RESULT = 4 * 1024 * 1024
 
 
 def describe(error: BaseException) -> str:
@@ -296,7 +298,10 @@ class Operation:
     def _record(self, name: str, result: Any) -> Any:
         # Not written here: the next write of the operation carries it. Until then a crash
         # leaves the step in doubt, which is the truth.
-        encoded = None if result is None else jsontext.decode(jsontext.encode(result))
+        text = jsontext.encode(result)
+        if len(text) > _MAX_RESULT:
+            raise outcomes.ResultTooLarge(step=name, size=len(text), most=_MAX_RESULT)
+        encoded = jsontext.decode(text)
         record = self._steps.setdefault(name, {})
         record.update(state=DONE)
         record.pop("error", None)

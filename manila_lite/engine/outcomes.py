@@ -96,5 +96,9 @@ class DispatchedTooOften(exception.ManilaException):
     message = "The operation was started %(dispatches)s times without getting any further."
 
 
+class ResultTooLarge(exception.ManilaException):
+    message = "'%(step)s' returned %(size)s characters; no more than %(most)s can be recorded."
+
+
 class UnknownFlow(exception.ManilaException):
     message = "This service has no flow for method '%(method)s'."

@@ -156,9 +156,9 @@ class Runner:
         return self._database.run(work, write=False)
 
     def _guarded(self, operation: Operation, work: Callable[[], None]) -> None:
-        with self._lock:
-            self._running[operation.id] = operation
-            operation.draining = self._draining
+        if not self._take_in(operation):
+            self._try_later(_entry(operation))
+            return
         try:
             with self._surroundings(operation):
                 self._until_rest(operation, work)
@@ -171,9 +171,20 @@ class Runner:
             raise
         finally:
             with self._lock:
-                # Under a new identity this worker may have claimed the same operation again.
-                if self._running.get(operation.id) is operation:
-                    del self._running[operation.id]
+                del self._running[operation.id]
+
+    def _take_in(self, operation: Operation) -> bool:
+        """Note that a thread is in the operation; False when another one still is.
+
+        That is so when this worker was declared lost in the middle of a driver call and, under
+        its new name, claimed the operation again: it must not do twice at once what is in doubt.
+        """
+        with self._lock:
+            if operation.id in self._running:
+                return False
+            self._running[operation.id] = operation
+            operation.draining = self._draining
+            return True
 
     def _try_later(self, entry: Entry) -> None:
         """Keep an operation that nothing could be written of: nobody else would go on with it."""

@@ -7,6 +7,7 @@ only the threads and the clock are replaced, so that an interleaving can be chos
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from manila_lite.engine import claims
 from manila_lite.engine.commits import Bundle, GroupCommitter
 from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
 from manila_lite.engine.leases import Worker
+from manila_lite.engine.probation import Probation
 from manila_lite.engine.registry import FlowRegistry
 from manila_lite.engine.runner import Runner
 from manila_lite.engine.settings import EngineSettings
@@ -51,6 +53,7 @@ class SteppedEngine:
         self.database = database
         self._registry = registry
         self.settings = settings or EngineSettings()
+        self.probation = Probation(clock, self.settings.max_dispatches)
         self.jobs: deque[Callable[[], None]] = deque()
         self.committer = InlineCommitter(database, host)
         self.journal = Journal(
@@ -82,9 +85,11 @@ class SteppedEngine:
             self.clock,
             most,
             claims.announcing(self._registry, self.settings),
+            self.probation,
         )
         for row in claimed:
-            self.jobs.append(lambda row=row: self.runner.run_claimed(row))  # type: ignore[misc]
+            run = functools.partial(self.runner.run_claimed, row)
+            self.jobs.append(self.probation.watch(row, run))
         return list(claimed)
 
     def run_one(self) -> bool:

@@ -85,7 +85,8 @@ def reconcile(environment: ShareEnvironment, journal: Journal) -> int:
 def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> list[NewOperation]:
     """Return an operation for each row of the host that last changed before that time.
 
-    The same row in the same state makes the same message id: it is taken up once.
+    The same row in the same state makes the same message id within an hour: it is then taken up
+    once.
     """
     candidates = [*_shares(connection, host, before), *_snapshots(connection, host, before)]
     lanes = {lane for lane, _ in candidates}
@@ -102,7 +103,7 @@ def _shares(
             casting.lane_of(row["share_id"]),
             casting.internal(
                 RECONCILE_SHARE,
-                message_id=_message_id(RECONCILE_SHARE, row),
+                message_id=_message_id(RECONCILE_SHARE, row, before),
                 share_instance_id=row["id"],
                 status=row["status"],
             ),
@@ -118,7 +119,7 @@ def _snapshots(
             casting.lane_of(row["parent_share_id"]),
             casting.internal(
                 RECONCILE_SNAPSHOT,
-                message_id=_message_id(RECONCILE_SNAPSHOT, row),
+                message_id=_message_id(RECONCILE_SNAPSHOT, row, before),
                 snapshot_id=row["snapshot_id"],
                 status=row["status"],
             ),
@@ -133,8 +134,10 @@ def _older(pages: Iterable[list[Record]], before: datetime.datetime) -> Iterator
                 yield row
 
 
-def _message_id(method: str, row: Record) -> str:
-    return casting.message_id(method, row["id"], row["status"], row["updated_at"])
+def _message_id(method: str, row: Record, moment: datetime.datetime) -> str:
+    # Within an hour once; again after it, where the end of the first time could not be recorded.
+    hour = moment.strftime("%Y-%m-%d %H")
+    return casting.message_id(method, row["id"], row["status"], row["updated_at"], hour)
 
 
 # -- bringing to an end ------------------------------------------------------------------------

@@ -202,3 +202,45 @@ def test_only_an_operation_that_never_ran_is_announced(bench: Bench):
 
     assert bench.state(uuid) == "succeeded"
     assert asked
+
+
+def test_a_step_does_not_run_twice_at_once_when_its_worker_gets_a_new_name(bench: Bench):
+    """The driver call of the old name is still under way when the new name claims again."""
+    begun: list[int] = []
+
+    @bench.flow
+    def make(op, key):
+        op.step("only", effect, op)
+
+    def effect(op):
+        begun.append(op.fence)
+        if len(begun) == 1:
+            bench.expire(worker)
+            worker.worker = type(worker.worker)(bench.database, worker.host, 15, bench.clock)
+            worker.worker.register()
+            worker.claim()
+            worker.run_one()
+            assert begun == [1]
+
+    worker = bench.worker()
+    uuid = worker.cast("make", key="a")
+    worker.claim()
+    worker.run_one()
+    bench.clock.advance(60)
+    worker.run_until_idle()
+
+    assert len(begun) == 2
+    assert bench.state(uuid) == "succeeded"
+
+
+def test_a_result_that_no_database_takes_ends_the_operation_and_not_the_engine(bench: Bench):
+    @bench.flow
+    def make(op, key):
+        op.step("big", lambda: "x" * (5 * 1024 * 1024))
+
+    worker = bench.worker()
+    uuid = worker.cast("make", key="a")
+    worker.run_until_idle()
+
+    assert bench.state(uuid) == "failed"
+    assert "'big' returned" in bench.row(uuid)["error"]

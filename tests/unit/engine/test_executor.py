@@ -57,11 +57,11 @@ def test_room_is_three_times_the_threads_and_none_until_it_is_worth_a_claim():
     executor = Executor(8)
     assert executor.room() == 24
     for _ in range(21):
-        executor.submit(lambda: None)
+        executor.submit(lambda: None, claimed=True)
 
     assert executor.room() == 0
     for _ in range(20):
-        executor.submit(lambda: None)
+        executor.submit(lambda: None, claimed=True)
     assert executor.room() == 0
 
 
@@ -69,7 +69,7 @@ def test_more_room_is_told_by_halves_and_at_the_end_and_not_for_each_job():
     told: list[int] = []
     executor = Executor(8, on_room=lambda: told.append(executor.pending))
     for _ in range(24):
-        executor.submit(lambda: None)
+        executor.submit(lambda: None, claimed=True)
     executor._size = 1
     executor.start()
 
@@ -85,7 +85,7 @@ def test_a_listener_in_trouble_costs_no_thread():
     executor = Executor(1, on_room=told)
     executor.start()
     done = threading.Event()
-    executor.submit(lambda: None)
+    executor.submit(lambda: None, claimed=True)
     executor.submit(done.set)
 
     assert done.wait(10)
@@ -99,3 +99,12 @@ def test_waiting_for_idle_ends_when_its_time_is_over(executor: Executor):
     assert not executor.wait_idle(0.01)
     go.set()
     assert executor.wait_idle(10)
+
+
+def test_probes_that_are_due_take_no_room_from_claims():
+    executor = Executor(4)
+    for _ in range(100):
+        executor.submit(lambda: None)
+
+    assert executor.room() == 12
+    assert executor.pending == 100

@@ -230,13 +230,20 @@ def test_a_stop_gives_everything_back_at_once_and_uncounted(bench: Bench):
     assert _state_of(bench, holder.worker) == "stopped"
 
 
-def test_what_a_stop_keeps_is_taken_over_by_the_next_worker(bench: Bench):
+def test_what_a_stop_keeps_is_nobody_elses_until_the_lease_is_over(bench: Bench):
     holder, uuids = _holding(bench, 2)
     kept = bench.row(uuids[0])["id"]
 
     assert holder.worker.stop([kept]) == 1
     assert bench.states(uuids) == ["running", "queued"]
-    assert _worker(bench).take_over() == 1
+    other = _worker(bench)
+    assert other.take_over() == 0
+    bench.clock.advance(LEASE * 0.6)
+    other.renew()
+    bench.clock.advance(LEASE * 0.6)
+    other.renew()
+
+    assert other.take_over() == 1
     assert bench.states(uuids) == ["queued", "queued"]
     assert bench.row(uuids[0])["dispatches"] == 1
 

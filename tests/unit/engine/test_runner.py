@@ -290,7 +290,7 @@ def test_an_operation_kept_running_over_the_end_of_a_drain_is_in_doubt_and_not_l
         worker.run_one()
     assert bench.state(uuid) == "running"
     bench.back_end.before = lambda name: None
-    other.worker.take_over()
+    bench.expire(worker)
     other.run_until_idle()
 
     assert bench.state(uuid) == "succeeded"
@@ -468,27 +468,3 @@ def test_a_wait_that_could_not_be_read_back_is_tried_again_later(bench, monkeypa
     worker.run_until_idle()
 
     assert bench.state(uuid) == "succeeded"
-
-
-def test_an_operation_claimed_again_under_a_new_identity_still_sees_a_drain(bench: Bench):
-    _two_steps(bench)
-    worker = bench.worker()
-    uuid = worker.cast("make", key="a")
-    worker.claim()
-    depth = []
-
-    def claim_again(name):
-        """The worker is declared lost in mid-step and claims the operation anew beside it."""
-        depth.append(name)
-        if len(depth) == 1:
-            bench.expire(worker)
-            worker.worker = type(worker.worker)(bench.database, worker.host, 15, bench.clock)
-            worker.worker.register()
-            row = worker.claim()[0]
-            worker.jobs.clear()
-            worker.runner._running[row["id"]] = worker.runner._operation(row)
-
-    bench.back_end.before = claim_again
-    worker.run_one()
-
-    assert worker.runner.running() == [bench.row(uuid)["id"]]
