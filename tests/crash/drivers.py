@@ -2,11 +2,17 @@
 """A driver whose storage is the journal of its calls: it outlives the process and can be asked."""
 
 import datetime
+import os
+import signal
+from pathlib import Path
 
 from manila_lite import exception, states
 from manila_lite.testing.drivers import ScriptedDriver
 
 COPY_SECONDS = 0.3
+# What the name of the journal is followed by to name a file with the id of a share that no
+# process survives making.
+POISON = ".poison"
 
 
 class RememberingDriver(ScriptedDriver):
@@ -14,6 +20,12 @@ class RememberingDriver(ScriptedDriver):
 
     A share that is made from a snapshot is filled in the background afterwards, for COPY_SECONDS.
     """
+
+    def create_share(self, context, share, share_server=None):
+        poison = Path(self.calls.path + POISON)
+        if poison.exists() and poison.read_text() == share["id"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().create_share(context, share, share_server)
 
     def create_share_from_snapshot(self, context, share, snapshot, share_server=None):
         exports = super().create_share_from_snapshot(context, share, snapshot, share_server)
