@@ -16,7 +16,7 @@ from oslo_log import log  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
 
 from manila_lite import exception  # noqa: E402
-from manila_lite.conf import check, load, opts  # noqa: E402
+from manila_lite.conf import check, load, opts, reload  # noqa: E402
 from manila_lite.db.session import Database  # noqa: E402
 from manila_lite.observability import logging as log_setup  # noqa: E402
 from manila_lite.service import ShareService  # noqa: E402
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = load.load(arguments, prog="manila-lite-share")
         check.check(conf)
+        reload.guard(conf, arguments)
         log_setup.setup(conf)
         _prepare_database(conf)
     except exception.ManilaException as error:
