@@ -14,7 +14,7 @@ from benchmarks.figures import Figure
 _VERDICTS = {True: "[green]met[/green]", False: "[bold red]missed[/bold red]", None: ""}
 
 
-def show(figures: Iterable[Figure], title: str, console: Console | None = None) -> None:
+def show(figures: Iterable[Figure], title: str) -> None:
     """Print one line for each figure: what, how much, the goal, and whether it is met."""
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("benchmark", no_wrap=True)
@@ -34,7 +34,9 @@ def show(figures: Iterable[Figure], title: str, console: Console | None = None) 
                 f"{figure.load:.1f}",
             )
         table.add_section()
-    (console or Console()).print(table)
+    console = Console()
+    # A log has no width of its own; the table has one that suits it.
+    (console if console.is_terminal else Console(width=110)).print(table)
 
 
 def written(value: float) -> str:

@@ -64,6 +64,7 @@ _JOINED = share_instances.join(shares, _s.id == _i.share_id)
 _SELECT = sa.select(*INSTANCE_COLUMNS).select_from(_JOINED).where(*_LIVE)
 
 _BY_ID = _SELECT.where(_i.id == sa.bindparam("instance_id"))
+_BY_IDS = _SELECT.where(_i.id.in_(sa.bindparam("instance_ids", expanding=True)))
 _BY_SHARE = _SELECT.where(_i.share_id == sa.bindparam("share_id")).order_by(_i.id)
 _ON_HOST = sa.or_(
     _i.host == sa.bindparam("host"),
@@ -135,6 +136,16 @@ def get_instance(
     """
     row = connection.execute(_BY_ID, {"instance_id": instance_id}).first()
     return None if row is None else as_instance(row, name_template)
+
+
+def get_instances(
+    connection: Connection,
+    instance_ids: Sequence[str],
+    name_template: str = DEFAULT_NAME_TEMPLATE,
+) -> dict[str, Record]:
+    """Return {id: share instance}, as get_instance() reads one, of those that exist."""
+    rows = connection.execute(_BY_IDS, {"instance_ids": list(instance_ids)})
+    return {row.id: as_instance(row, name_template) for row in rows}
 
 
 def list_instances_of_share(

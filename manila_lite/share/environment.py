@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from oslo_config import cfg
+from sqlalchemy.engine import Connection
 
 from manila_lite.clock import Clock
 from manila_lite.conf import engine as engine_conf
-from manila_lite.db import private_data, types
+from manila_lite.db import private_data, shares, types
+from manila_lite.db.records import Record
 from manila_lite.db.session import Database
+from manila_lite.db.together import Together
 from manila_lite.engine.journal import Journal
 from manila_lite.share.configuration import Configuration
 
@@ -114,6 +118,25 @@ class ShareEnvironment:
         """Put an environment together that lacks its driver and its scheduler only."""
         storage = PrivateStorage(database, clock)
         return cls(database, conf, host, backend, clock, configuration, storage)
+
+    @functools.cached_property
+    def instances(self) -> Together[Record]:
+        """Share instances by id, as db.shares.get_instance() reads them."""
+        return Together(lambda ids: self.db.run(lambda c: self._instances(c, ids), write=False))
+
+    @functools.cached_property
+    def complete_instances(self) -> Together[Record]:
+        """Share instances by id, with their metadata and export locations."""
+
+        def read(connection: Connection, ids: Sequence[str]) -> dict[str, Record]:
+            found = self._instances(connection, ids)
+            shares.complete(connection, list(found.values()))
+            return found
+
+        return Together(lambda ids: self.db.run(lambda c: read(c, ids), write=False))
+
+    def _instances(self, connection: Connection, ids: Sequence[str]) -> dict[str, Record]:
+        return shares.get_instances(connection, ids, self.share_name_template)
 
     @property
     def availability_zone(self) -> str:

@@ -32,13 +32,8 @@ def read(op: Operation, work: Callable[[Connection], T]) -> T:
 
 def get_instance(op: Operation, instance_id: str) -> Record | None:
     """Return a share instance with metadata and export locations, or None."""
-
-    def work(connection: Connection) -> Record | None:
-        template = op.env.share_name_template
-        instance = share_rows.get_instance(connection, instance_id, template)
-        return None if instance is None else share_rows.complete(connection, [instance])[0]
-
-    return read(op, work)
+    found: Record | None = op.env.complete_instances.get(instance_id)
+    return found
 
 
 def get_instance_of_share(op: Operation, share_id: str) -> Record | None:

@@ -7,11 +7,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
 from manila_lite import exception, states
 from manila_lite.db import messages, share_changes
-from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, Pending, Schedule, flow
@@ -106,18 +103,13 @@ def _new_instance(op: Operation, instance_id: str, request_spec: Any) -> Record 
 
     One that got further before has export locations, perhaps, and is read in full.
     """
-
-    def work(connection: Connection) -> Record | None:
-        template = op.env.share_name_template
-        instance = share_rows.get_instance(connection, instance_id, template)
-        if instance is None:
-            return None
-        if _needs_more(instance):
-            return share_rows.complete(connection, [instance])[0]
-        instance["metadata"] = instance["share_metadata"] = _requested_metadata(request_spec)
-        return instance
-
-    return common.read(op, work)
+    instance: Record | None = op.env.instances.get(instance_id)
+    if instance is None:
+        return None
+    if _needs_more(instance):
+        return common.get_instance(op, instance_id)
+    instance["metadata"] = instance["share_metadata"] = _requested_metadata(request_spec)
+    return instance
 
 
 def _needs_more(instance: Record) -> bool:
