@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     for backend in opts.backend_names(conf):
         launcher.launch_service(ShareService(conf, backend))
     _reload_in_place(launcher)
-    return launcher.wait() or 0
+    return _wait(launcher)
+
+
+def _wait(launcher: oslo_service.ProcessLauncher) -> int:
+    """Return the exit code when all is over.
+
+    The launcher raises SystemExit and leaves an alarm running, which would kill an interpreter
+    that is still winding up when graceful_shutdown_timeout is over.
+    """
+    try:
+        code = launcher.wait()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        signal.alarm(0)
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _reload_in_place(launcher: oslo_service.ProcessLauncher) -> None:
