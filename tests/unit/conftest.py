@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-# Seconds of processor time in each process. A busy machine makes a second longer, so only twice
-# as much as we want is an error.
+# Seconds of processor time in each process. A busy machine makes a second several times longer:
+# more than wanted is said, and only what no machine excuses is an error.
 WANTED = 10.0
-LIMIT = 2 * WANTED
+LIMIT = 6 * WANTED
 
 _real_sleep = time.sleep
 _used: list[float] = []
