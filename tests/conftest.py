@@ -17,6 +17,14 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("everyday", deadline=None)
+# For a night: pytest tests/model --hypothesis-profile=soak
+settings.register_profile(
+    "soak",
+    deadline=None,
+    max_examples=5000,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
 settings.load_profile("ci" if os.environ.get("CI") else "everyday")
 
 
