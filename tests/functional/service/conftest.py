@@ -83,6 +83,15 @@ class Service:
 
         return self.daemon.database.run(lambda c: workers.active(c, host), write=False)
 
+    def processes(self):
+        """{host: process id} of the workers that live."""
+        hosts = (f"{HOST}@alpha", f"{HOST}@beta")
+        return {row["host"]: row["pid"] for host in hosts for row in self._lives(host)}
+
+    def workers(self, host=f"{HOST}@alpha"):
+        """Process ids of the workers of one back end, on all machines."""
+        return {row["pid"] for row in self._lives(host)}
+
     def raw(self):
         return self._closing(RawSender(self.broker))
 
