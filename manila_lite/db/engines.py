@@ -9,6 +9,8 @@ its isolation level.
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 if TYPE_CHECKING:
     from oslo_config import cfg
+
+_LOCK_LOOK = 0.001  # seconds between two looks for SQLite's write lock
 
 _DRIVERS = {
     "postgresql": "postgresql+psycopg2",
@@ -126,7 +130,8 @@ def create_writer(url: URL, options: EngineOptions) -> Engine:
         # Threads queue for the one connection in turn, instead of polling for SQLite's lock.
         arguments.update(pool_size=1, max_overflow=0)
         engine = sa.create_engine(url, **arguments)
-        event.listen(engine, "begin", _begin_immediate)
+        timeout = options.lock_timeout
+        event.listen(engine, "begin", lambda connection: _begin_immediate(connection, timeout))
     else:
         engine = sa.create_engine(url, isolation_level="READ COMMITTED", **arguments)
     return _prepared(engine, options)
@@ -234,6 +239,30 @@ def _listen_postgresql(engine: Engine, options: EngineOptions) -> None:
     event.listen(engine, "connect", on_connect)
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that reads first could not upgrade later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_immediate(connection: Connection, lock_timeout: float) -> None:
+    """Take the write lock at once: a transaction that reads first could not upgrade later.
+
+    SQLite itself looks for a lock after 1, 2, 5 ... 100 ms, so that who has waited longest looks
+    most seldom: a process that writes without a pause keeps the others out. Short looks are fair.
+    """
+    raw: Any = connection.connection.driver_connection
+    raw.execute("PRAGMA busy_timeout = 0")
+    try:
+        if not _begun(raw, time.monotonic() + lock_timeout):
+            # Once more through SQLAlchemy, for the error that callers know.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {int(lock_timeout * 1000)}")
+
+
+def _begun(raw: Any, until: float) -> bool:
+    """Try until it is time to give up; False also for any trouble but a lock."""
+    while True:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            locked = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not locked or time.monotonic() >= until:
+                return False
+        time.sleep(_LOCK_LOOK)

@@ -166,6 +166,25 @@ def test_a_lock_that_stays_is_a_conflict_when_the_deadline_is_over(database, dat
     assert trouble(caught.value) is Trouble.CONFLICT
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_writer_of_sqlite_that_had_to_wait_is_as_patient_as_before(database_url, sizes):
+    holder = Database(database_url)
+    with holder.writer() as connection:
+        sizes.add(connection)
+        release = threading.Timer(0.5, connection.commit)
+        other = Database(database_url, options=EngineOptions(lock_timeout=10))
+        release.start()
+        with other.writer() as second:
+            patience = second.exec_driver_sql("PRAGMA busy_timeout").scalar()
+            sizes.add(second)
+        release.join()
+    other.close()
+    holder.close()
+
+    assert patience == 10_000
+    assert sizes.read() == 2
+
+
 @pytest.fixture
 def proxied(database_kind, database):
     """A way to the server that tests can close and open, and the URL that goes through it."""
