@@ -69,7 +69,7 @@ FAILURE_OPTS = [
     ),
     cfg.IntOpt(
         "max_dispatches",
-        default=5,
+        default=10,
         min=1,
         max=1000,
         help="Starts without a finished step after which an operation is parked as dead and its "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -168,18 +169,15 @@ def claim(
     first_step: Callable[[str], str | None] = lambda method: None,
     *,
     suspect_from: int = _ANY_NUMBER,
-    with_suspect: bool = True,
+    admits: Callable[[int], bool] = lambda starts: True,
 ) -> list[dict[str, Any]]:
     """Take up to `most` lane heads for the owner, oldest first; return their rows as claimed.
 
     Rows that another worker is claiming at this moment are passed over, not waited for. Those
-    that never ran get the intent of the step that first_step(method) names. suspect_from: of
-    those that were started so often in vain, one at most is taken; none without with_suspect.
+    that never ran get the intent of the step that first_step(method) names. Of those that were
+    started suspect_from times in vain, or more often, admits(starts) says who may be taken.
     """
-    starts = _ANY_NUMBER if with_suspect else suspect_from
-    values = {"host": host, "now": now, "most": most, "starts": starts}
-    rows = connection.execute(_CANDIDATES, values).mappings()
-    candidates = _with_one_suspect([dict(row) for row in rows], suspect_from)
+    candidates = _candidates(connection, host, now, most, suspect_from, admits)
     claimed = _only_heads(connection, host, candidates)
     if not claimed:
         return []
@@ -203,9 +201,26 @@ def claim(
     return claimed
 
 
-def _with_one_suspect(candidates: list[dict[str, Any]], since: int) -> list[dict[str, Any]]:
-    first = next((row for row in candidates if row["dispatches"] >= since), None)
-    return [row for row in candidates if row["dispatches"] < since or row is first]
+def _candidates(
+    connection: Connection,
+    host: str,
+    now: datetime.datetime,
+    most: int,
+    suspect_from: int,
+    admits: Callable[[int], bool],
+) -> list[dict[str, Any]]:
+    def look(most: int, starts: int) -> list[dict[str, Any]]:
+        values = {"host": host, "now": now, "most": most, "starts": starts}
+        return [dict(row) for row in connection.execute(_CANDIDATES, values).mappings()]
+
+    found = look(most, _ANY_NUMBER)
+    suspects = [row for row in found if row["dispatches"] >= suspect_from]
+    admitted = [row for row in suspects if admits(row["dispatches"])]
+    if len(admitted) == len(suspects):
+        return found
+    # Suspects that have to wait must not keep others from being seen.
+    others = look(most - len(admitted), suspect_from) if len(admitted) < most else []
+    return sorted([*admitted, *others], key=operator.itemgetter("id"))
 
 
 def _announcements(

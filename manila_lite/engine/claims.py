@@ -31,8 +31,8 @@ def claim(
     """Take up to `most` lane heads for the owner and return their rows as claimed.
 
     first_step: by method, the step whose intent is recorded along with the claim; such rows
-    have an additional "announced" that names it. probation: decides whether a suspect may be
-    among them; never two.
+    have an additional "announced" that names it. probation: decides which suspects may be
+    among them.
 
     Rides out a database that is away. When the connection breaks in the COMMIT and the claim
     went through nevertheless, its rows are found again: nobody else would ever run them, for
@@ -55,7 +55,7 @@ def claim(
             most,
             first_step,
             suspect_from=probation.starts,
-            with_suspect=probation.admits(),
+            admits=probation.admission().admits,
         )
         if tried:
             crashpoints.reach("claim.before_commit")

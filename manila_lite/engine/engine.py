@@ -179,8 +179,7 @@ class Engine:
             for row in claimed:
                 run = functools.partial(self.runner.run_claimed, row)
                 self.executor.submit(self._probation.watch(row, run), claimed=True)
-            # A suspect may have kept others, which are none, from being seen.
-            self._more = len(claimed) == room or any(map(self._probation.is_suspect, claimed))
+            self._more = len(claimed) == room
             if not self._more:
                 return
 

@@ -60,7 +60,7 @@ def completed(site):
     return len({entry["id"] for entry in site.calls.entries(method="create_share", phase="end")})
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_storm_of_kill_9_loses_nothing_repeats_nothing_and_leaves_nothing_stuck(stormy, capsys):
     weather = Weather(stormy, stormy.kill)
     weather.pass_over()
@@ -71,7 +71,7 @@ def test_a_storm_of_kill_9_loses_nothing_repeats_nothing_and_leaves_nothing_stuc
     assert weather.ends >= 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_storm_of_sigterm_does_so_too_and_each_end_is_orderly(stormy, capsys):
     codes = []
     weather = Weather(stormy, lambda: codes.append(stormy.terminate()))
