@@ -180,12 +180,11 @@ def test_a_bad_message_is_kept_and_explained_and_the_next_cast_served_soon(
 def test_64_mib_are_kept_and_the_next_cast_is_served_soon(
     service, sender, new_letter, seconds_until_served
 ):
-    # On a busy machine every cast is late; what counts there is how much later this one is.
-    usual = max(seconds_until_served() for _ in range(3))
     body = envelope(changed().decode() + "x" * 64 * MIB)
     sender.publish(body)
     elapsed = seconds_until_served()
-    assert elapsed < max(SOON, 5 * usual)
+    # A second on a machine of its own; suites that run beside this one take their share.
+    assert elapsed < 10 * SOON
     letter = new_letter()
     assert letter["reason"] == Reason.TOO_LARGE
     assert str(len(body)) in letter["detail"]
