@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -42,6 +43,8 @@ EXTRA = {"limits": Benchmark(limits.run, throughput.COUNT)}
 
 def main() -> int:
     options = _options()
+    # As an exception, so that databases, queues and daemons are cleared away.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     console = Console(stderr=True)
     chosen = options.only or list(BENCHMARKS)
     with tempfile.TemporaryDirectory(prefix="manila-lite-bench-", dir=options.directory) as made:
