@@ -72,6 +72,7 @@ def count(site, deaths=()):
         _look_at_usages(found, site, connection)
     found.repeated += _after_a_restart(entries, deaths)
     found.repeated += _after_the_end(entries, site.casts, by_key)
+    found.repeated += _made_again(entries)
     found.stuck += [f"{r['method']} {r['resource_id']}" for r in operations if not r["finished"]]
     return found
 
@@ -132,6 +133,19 @@ def _after_the_end(entries, casts, by_key):
         for moment in begun[call, cast.driver_id]
         if row["finished_at"] is not None and moment > row["finished_at"]
     ]
+
+
+def _made_again(entries):
+    """Creations of what is there: the driver can be asked, so they need not be."""
+    made, again = set(), []
+    for e in entries:
+        if not e["method"].startswith("create_share"):
+            continue
+        if e["phase"] == "end":
+            made.add(e["id"])
+        elif e["phase"] == "begin" and e["id"] in made:
+            again.append(f"{e['method']} {e['id']}: begun though the share was there")
+    return again
 
 
 def _look_at_resources(found, site, connection):

@@ -68,7 +68,7 @@ def test_a_storm_of_kill_9_loses_nothing_repeats_nothing_and_leaves_nothing_stuc
         print(f"\nkill -9: {CASTS} casts, {weather}")
     assert stormy.count() == NOTHING_WRONG
     assert completed(stormy) == CASTS
-    assert weather.ends >= 2
+    assert weather.ends >= 1
 
 
 @pytest.mark.timeout(900)
