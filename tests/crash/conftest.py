@@ -52,13 +52,23 @@ def sites(daemons, exchange, tmp_path):
     """A function that makes sites: sites(url, broker=..., ours={...}, backend={...})."""
     made = []
 
-    def make(url, *, broker=None, calls=None, host=None, backend=None, default=None, **options):
+    def make(
+        url,
+        *,
+        broker=None,
+        calls=None,
+        host=None,
+        backend=None,
+        default=None,
+        driver=DRIVER,
+        **options,
+    ):
         calls = calls or tmp_path / f"calls-{len(made)}"
         daemon = daemons(
             url,
             transport_url=broker.url if broker is not None else None,
             host=host or f"crash{next(_numbers)}",
-            driver=DRIVER,
+            driver=driver,
             default={**(exchange if broker is not None else {}), **(default or {})},
             backend={"scripted_journal": calls, **(backend or {})},
             **options,
