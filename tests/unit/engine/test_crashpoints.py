@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crash points: each name is passed somewhere, and the armed one kills at the pass asked for."""
 
-import ast
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -94,17 +94,14 @@ def test_after_a_crash_at_any_point_the_operation_comes_to_its_end(bench: Bench,
 def test_every_name_that_is_passed_is_declared_and_every_declared_one_is_passed():
     passed = set()
     for path in Path(manila_lite.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            called = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("reach")
-            if called and node.args and isinstance(node.args[0], ast.Constant):
-                passed.add(node.args[0].value)
+        passed |= set(re.findall(r'reach\(\s*"(\w+\.\w+)"', path.read_text()))
     grouped = {
         f"{kind}.{moment}_commit"
         for kind in ("intent", "wait", "finish")
         for moment in ("before", "after")
     }
 
-    assert {name for name in passed if "." in name} | grouped == set(crashpoints.NAMES)
+    assert passed | grouped == set(crashpoints.NAMES)
 
 
 def test_nothing_happens_when_nothing_is_armed(bench: Bench, arm):
