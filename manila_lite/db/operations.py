@@ -45,7 +45,7 @@ _o = operations.c
 owner_to_check = sa.func.coalesce(_o.owner, "")
 _INSERT = operations.insert()
 
-_SEEN = sa.select(_o.message_id, _o.uuid, _o.id).where(
+_SEEN = sa.select(_o.message_id, _o.uuid).where(
     _o.host == sa.bindparam("host"),
     _o.message_id.in_(sa.bindparam("message_ids", expanding=True)),
 )
@@ -74,14 +74,20 @@ _LANE_HEADS = (
     )
     .group_by(_o.lane)
 )
-# The same for PostgreSQL, lane by lane: a planner with old statistics, or none, else reads all
-# that is unfinished on the host, of which there may be 100,000.
+# The same for PostgreSQL, one by one: a planner with old statistics, or none, else reads all that
+# the host has, of which there may be 100,000.
+_POSTGRESQL_SEEN = """
+SELECT m.message_id,
+       (SELECT o.uuid FROM lite_operations AS o
+         WHERE o.host = %(host)s AND o.message_id = m.message_id)
+  FROM unnest(%(message_ids)s::varchar[]) AS m(message_id)
+"""
 _POSTGRESQL_LANE_HEADS = """
 SELECT l.lane,
        (SELECT min(o.id) FROM lite_operations AS o
          WHERE o.host = %(host)s AND o.lane = l.lane AND o.finished = 0),
        (SELECT h.id FROM lite_operations AS h
-         WHERE h.host = %(host)s AND h.active_key = l.lane AND h.finished = 0)
+         WHERE h.host = %(host)s AND h.active_key = l.lane)
   FROM unnest(%(lanes)s::varchar[]) AS l(lane)
 """
 # Not one statement with the look at the lanes: planners make a poor job of that.
@@ -121,18 +127,21 @@ _UNBLOCK = (
 )
 _BLOCK = operations.update().where(_o.id.in_(sa.bindparam("ids", expanding=True))).values(blocked=1)
 _BLOCKED_LANES = (
-    sa.select(_o.lane)
+    # Not the bare column, whose index knows lanes without repetition: all lanes of the host.
+    sa.select(sa.func.coalesce(_o.lane, ""))
     .where(_o.host == sa.bindparam("host"), _o.state == QUEUED, _o.blocked == 1)
     .distinct()
 )
 
 
-def seen(
-    connection: Connection, host: str, message_ids: Sequence[str]
-) -> dict[str, tuple[str, int]]:
-    """Return {message id: (operation uuid, operation id)} of those recorded before."""
-    rows = connection.execute(_SEEN, {"host": host, "message_ids": list(message_ids)})
-    return {message_id: (uuid, key) for message_id, uuid, key in rows}
+def seen(connection: Connection, host: str, message_ids: Sequence[str]) -> dict[str, str]:
+    """Return {message id: uuid of its operation} of those recorded before."""
+    values = {"host": host, "message_ids": list(message_ids)}
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql(_POSTGRESQL_SEEN, values)
+    else:
+        found = connection.execute(_SEEN, values)
+    return {message_id: uuid for message_id, uuid in found if uuid is not None}
 
 
 def open_lanes(connection: Connection, host: str, lanes: Iterable[str]) -> set[str]:

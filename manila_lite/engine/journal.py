@@ -146,7 +146,7 @@ class Journal:
         for item in new:
             if item.message_id not in known:
                 fresh.setdefault(item.message_id, item)
-        uuids = {message_id: uuid for message_id, (uuid, _) in known.items()}
+        uuids = dict(known)
         if fresh:
             inserted = self._rows(connection, list(fresh.values()))
             rows.insert(connection, inserted)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import sys
 import types
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ class Operation:
         self.cancel_requested: bool = row["request"] == rows.CANCEL
         self.draining = False
         self.finished = False
-        self._context: str = row["context"]
+        self._context: str | bytes = row["context"]
         self._parsed_context: RequestContext | None = None
         self.owner: str = row["owner"]
         self.fence: int = row["fence"]
@@ -112,7 +113,10 @@ class Operation:
         """The request context of the cast, without tokens."""
         if self._parsed_context is not None:
             return self._parsed_context
-        parsed = RequestContext.from_journal(jsontext.decode(self._context))
+        text = self._context
+        if isinstance(text, bytes):
+            text = zlib.decompress(text).decode()
+        parsed = RequestContext.from_journal(jsontext.decode(text))
         if self.arguments is not _NOTHING:
             self._parsed_context = parsed
         return parsed
@@ -125,6 +129,8 @@ class Operation:
         self.arguments = _NOTHING
         self._steps = _NOTHING
         self._answers = _NOTHING
+        if isinstance(self._context, str):
+            self._context = zlib.compress(self._context.encode(), 1)
         self._parsed_context = None
         self._is_certain = _never
 
