@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import threading
 from typing import Any
 
@@ -45,6 +46,8 @@ from oslo_service import service as oslo_service  # noqa: E402
 LOG = log.getLogger(__name__)
 
 _SETUP_RETRY_FIRST = 1.0
+# Objects made until the young are looked through, and how often that is before older ones are.
+_COLLECTION = (20_000, 20, 50)
 _SETUP_RETRY_MOST = 60.0
 _RPC_STOP_SECONDS = 10.0
 _BEGIN_SECONDS = 5.0
@@ -59,6 +62,16 @@ def surroundings(operation: Operation) -> contextlib.AbstractContextManager[None
         operation.request_id,
         resource if operation.resource_id is not None else None,
     )
+
+
+def _collect_seldom() -> None:
+    """Look for cycles of garbage less often, and never among what the start has made.
+
+    Messages are trees of small objects without cycles: Python's defaults spend a tenth of the
+    processor on looking through them.
+    """
+    gc.freeze()
+    gc.set_threshold(*_COLLECTION)
 
 
 class ShareService(oslo_service.ServiceBase):
@@ -95,6 +108,7 @@ class ShareService(oslo_service.ServiceBase):
         )
         self.environment.journal = self.engine.journal
         process.use_configuration(self.conf)
+        _collect_seldom()
         self._start_rpc()
         threading.Thread(target=self._set_up, name="driver-set-up", daemon=True).start()
 

@@ -138,6 +138,11 @@ class ShareEnvironment:
     def _instances(self, connection: Connection, ids: Sequence[str]) -> dict[str, Record]:
         return shares.get_instances(connection, ids, self.share_name_template)
 
+    @functools.cached_property
+    def has_share_servers(self) -> bool:
+        """The driver's mode; an option that no reload changes, and slow to read."""
+        return bool(self.driver.driver_handles_share_servers)
+
     @property
     def availability_zone(self) -> str:
         """The zone of this back end, or the node's where the back end names none."""

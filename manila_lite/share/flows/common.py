@@ -113,7 +113,7 @@ class UnexpectedShareNetwork(exception.ManilaException):
 
 def refuse_share_servers(op: Operation, instance: Mapping[str, Any]) -> None:
     """Raise where share servers would be needed: this release makes none."""
-    if op.env.driver.driver_handles_share_servers:
+    if op.env.has_share_servers:
         raise exception.InvalidDriverMode(
             driver_mode="driver_handles_share_servers = True is not served by this release"
         )
