@@ -218,11 +218,12 @@ _SNAPSHOT_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def _merged(
+def merged_transitions(
     begin: Mapping[str, frozenset[str]],
     succeed: Mapping[str, frozenset[str]],
     fail: Mapping[str, str],
 ) -> Mapping[str, frozenset[str]]:
+    """Return {status: statuses that may follow} of beginnings, good ends and bad ends."""
     merged = dict(begin)
     for status, outcomes in succeed.items():
         merged[status] = outcomes | {fail[status]}
@@ -230,8 +231,10 @@ def _merged(
 
 
 #: {status: statuses that an operation may put in its place}
-SHARE_TRANSITIONS: Final = _merged(_SHARE_BEGINNINGS, _SHARE_OUTCOMES, SHARE_ERROR_STATUS)
-SNAPSHOT_TRANSITIONS: Final = _merged(
+SHARE_TRANSITIONS: Final = merged_transitions(
+    _SHARE_BEGINNINGS, _SHARE_OUTCOMES, SHARE_ERROR_STATUS
+)
+SNAPSHOT_TRANSITIONS: Final = merged_transitions(
     _SNAPSHOT_BEGINNINGS, _SNAPSHOT_OUTCOMES, SNAPSHOT_ERROR_STATUS
 )
 
@@ -244,15 +247,16 @@ class InvalidStatusTransition(ManilaException):
 
 def check_share_instance_transition(old: str, new: str) -> None:
     """Raise InvalidStatusTransition unless an operation may put new in the place of old."""
-    _check("share instance", SHARE_TRANSITIONS, old, new)
+    check_transition("share instance", SHARE_TRANSITIONS, old, new)
 
 
 def check_snapshot_instance_transition(old: str, new: str) -> None:
     """Raise InvalidStatusTransition unless an operation may put new in the place of old."""
-    _check("snapshot instance", SNAPSHOT_TRANSITIONS, old, new)
+    check_transition("snapshot instance", SNAPSHOT_TRANSITIONS, old, new)
 
 
-def _check(kind: str, allowed: Mapping[str, frozenset[str]], old: str, new: str) -> None:
+def check_transition(kind: str, allowed: Mapping[str, frozenset[str]], old: str, new: str) -> None:
+    """Raise InvalidStatusTransition unless ``allowed`` leads from old to new."""
     if new not in allowed.get(old, ()):
         raise InvalidStatusTransition(kind=kind, old=old, new=new)
 
