@@ -9,11 +9,13 @@ from oslo_config import cfg
 from oslo_log import log
 
 from manila_lite.conf import (
+    callback,
     database,
     directory,
     engine,
     manager,
     network,
+    nova,
     rpc,
     service,
     share_driver,
@@ -34,7 +36,7 @@ BACKEND_OPTS = [
 def register_all(conf: cfg.ConfigOpts) -> None:
     """Register everything that does not depend on what the files say."""
     log.register_options(conf)
-    for module in (service, engine, database, rpc):
+    for module in (service, engine, database, rpc, nova, callback):
         module.register(conf)
     # [DEFAULT] holds what back ends have in common.
     for shared in (manager, share_driver):
@@ -67,7 +69,8 @@ def register_backend(conf: cfg.ConfigOpts, backend: str) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """All options by section, in the order of the sample file."""
-    listed = [module.list_opts() for module in (service, network, engine, database, rpc)]
+    sections = (service, network, engine, database, rpc, nova, callback)
+    listed = [module.list_opts() for module in sections]
     backend = itertools.chain(
         BACKEND_OPTS,
         *(

@@ -44,6 +44,7 @@ KIND_BY_NAME: Final[Mapping[str, ErrorKind]] = {
     # The project's own, for drivers, and Manila's.
     **_by_name(_TRANSIENT, "BackendBusy LockingFailed LockCreationFailed ShareBusyException"),
     **_by_name(_TRANSIENT, "ServiceInstanceUnavailable SnapshotUnavailable"),
+    **_by_name(_TRANSIENT, "RemoteFSNoSharesMounted NfsMountFailed"),
     **_by_name(_IN_DOUBT, "BackendOutcomeUnknown CommandTimeout ShareServerNotReady"),
     **_by_name(_IN_DOUBT, "StorageCommunicationException SSHException"),
     **_by_name(_FINAL, "ManilaException"),
@@ -61,7 +62,11 @@ KIND_BY_NAME: Final[Mapping[str, ErrorKind]] = {
     **_by_name(_TRANSIENT, "ServiceUnavailable TooManyRequests RequestRateLimited"),
     **_by_name(_IN_DOUBT, "ReadTimeout ReadTimeoutError Timeout ChunkedEncodingError"),
     **_by_name(_IN_DOUBT, "ProtocolError BadGateway GatewayTimeout MaxRetryError"),
-    **_by_name(_FINAL, "SSLError InvalidURL MissingSchema TooManyRedirects"),
+    **_by_name(_FINAL, "SSLError SSLFailure InvalidURL MissingSchema TooManyRedirects"),
+    # The project's own, of Nova.
+    **_by_name(_TRANSIENT, "NovaUnavailable"),
+    **_by_name(_IN_DOUBT, "NovaOutcomeUnknown"),
+    **_by_name(_FINAL, "NovaRefused NovaMisconfigured"),
     # paramiko's: no address could be reached; the key or the password was refused.
     **_by_name(_TRANSIENT, "NoValidConnectionsError"),
     **_by_name(_FINAL, "AuthenticationException BadHostKeyException"),
@@ -127,6 +132,10 @@ _STOPPED_EXIT_CODES: Final = frozenset({124, 128 + 9, 128 + 15})
 
 _NEVER_CONNECTED: Final = frozenset(
     {"NewConnectionError", "ConnectionRefusedError", "NameResolutionError", "ConnectTimeoutError"}
+)
+_WAS_CONNECTED: Final = frozenset(
+    "ReadTimeout ReadTimeoutError ProtocolError RemoteDisconnected IncompleteRead BadStatusLine "
+    "ConnectionResetError ConnectionAbortedError BrokenPipeError ChunkedEncodingError".split()
 )
 
 
@@ -194,6 +203,12 @@ def _kind_of_connection_error(error: BaseException) -> ErrorKind | None:
     return ErrorKind.TRANSIENT if names & _NEVER_CONNECTED else None
 
 
+def _kind_of_failed_connect(error: BaseException) -> ErrorKind | None:
+    """keystoneauth says "connect" of time-outs and breaks that came after the request too."""
+    names = {type(link).__name__ for link in _chain(error)}
+    return ErrorKind.IN_DOUBT if names & _WAS_CONNECTED else None
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield error and what it was raised from; args too, where requests keeps its cause."""
     pending: list[BaseException] = [error]
@@ -210,6 +225,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 #: Classes whose name does not tell enough. None sends the question back to KIND_BY_NAME.
 _REFINEMENTS: Final[Mapping[str, Callable[[BaseException], ErrorKind | None]]] = {
+    "ConnectFailure": _kind_of_failed_connect,
+    "ConnectTimeout": _kind_of_failed_connect,
     "ConnectionError": _kind_of_connection_error,
     "HTTPError": _kind_of_http_error,
     "HttpError": _kind_of_http_error,
