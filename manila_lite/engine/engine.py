@@ -32,6 +32,8 @@ from manila_lite.engine.settings import EngineSettings
 LOG = log.getLogger(__name__)
 
 _PURGE_BATCH = 1000
+# Seconds after a worker was lost in which nothing is claimed ahead.
+_CAREFUL = 10.0
 _LAST_CLAIM = 5.0
 
 
@@ -64,6 +66,7 @@ class Engine:
         self._ended = threading.Event()
         self._claims: threading.Thread | None = None
         self._more = False
+        self._careful_until = 0.0
         self._probation = Probation(self.clock, self.settings.max_dispatches, self.wake)
         self.committer = GroupCommitter(database, host, on_unblocked=self.wake)
         self.journal = Journal(
@@ -94,7 +97,7 @@ class Engine:
     def start(self) -> None:
         """Register, take over what a worker that is gone left behind, and begin to work."""
         self.worker.register()
-        self.worker.take_over()
+        self._take_over()
         self._mend_lanes()
         self.committer.start()
         self.executor.start()
@@ -160,6 +163,7 @@ class Engine:
 
     def _claim_while_room(self) -> None:
         while not self._stopping.is_set():
+            self.executor.ahead = self.clock.monotonic() >= self._careful_until
             room = min(self.executor.room(), self.settings.claim_batch)
             if room <= 0:
                 self._more = True
@@ -195,10 +199,21 @@ class Engine:
                     continue
                 if not held:
                     self._become_new_worker()
-                if self.worker.take_over():
+                if self._take_over():
                     self.wake()
             except Exception:
                 LOG.exception("Renewing the lease failed; it is tried again")
+
+    def _take_over(self) -> int:
+        """Put what lost workers had back into the queue; return how many operations.
+
+        For a while nothing is claimed ahead then: what ended that worker may end this one, and
+        what was claimed counts as started, also where it never began.
+        """
+        taken = self.worker.take_over()
+        if taken:
+            self._careful_until = self.clock.monotonic() + _CAREFUL
+        return taken
 
     def _become_new_worker(self) -> None:
         """Go on after this worker was declared lost: forget what it held, under a new name."""

@@ -24,8 +24,9 @@ class Executor:
 
     def __init__(self, threads: int, on_room: Callable[[], None] = lambda: None) -> None:
         self._size = threads
-        # Claimed work beyond the running one, so that a thread that gets free finds some.
-        self._capacity = 3 * threads
+        #: Whether work is claimed beyond the running one, so that a thread that gets free finds
+        #: some. Without, nothing is claimed that cannot begin at once.
+        self.ahead = True
         self._quantum = max(threads // 2, 1)
         self._on_room = on_room
         self._jobs: SimpleQueue[tuple[Job, bool] | None] = SimpleQueue()
@@ -40,6 +41,10 @@ class Executor:
             thread = threading.Thread(target=self._run, name=f"operations-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    @property
+    def _capacity(self) -> int:
+        return 3 * self._size if self.ahead else self._size
 
     @property
     def pending(self) -> int:

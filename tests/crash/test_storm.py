@@ -68,7 +68,7 @@ def test_a_storm_of_kill_9_loses_nothing_repeats_nothing_and_leaves_nothing_stuc
         print(f"\nkill -9: {CASTS} casts, {weather}")
     assert stormy.count() == NOTHING_WRONG
     assert completed(stormy) == CASTS
-    assert weather.ends >= 1
+    assert weather.ends >= 2
 
 
 @pytest.mark.timeout(900)
@@ -80,7 +80,7 @@ def test_a_storm_of_sigterm_does_so_too_and_each_end_is_orderly(stormy, capsys):
         print(f"\nSIGTERM: {CASTS} casts, {weather}")
     assert stormy.count() == NOTHING_WRONG
     assert completed(stormy) == CASTS
-    assert weather.ends >= 1
+    assert weather.ends >= 2
     assert set(codes) == {0}
     # What was running had its time: an orderly end interrupts no call.
     assert len(stormy.calls.entries(method="create_share", phase="begin")) == CASTS

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two engines of one host on one database, with all their threads."""
 
+import datetime
 import random
 import threading
 from collections import Counter, defaultdict
@@ -10,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from manila_lite import exception
 from manila_lite.db import operation_requests
+from manila_lite.db.models.lite import workers
 from manila_lite.engine import Pending, Schedule
 from manila_lite.engine.journal import NewOperation
 from tests.fixtures.databases import admin, end_sessions
@@ -290,3 +292,40 @@ def test_more_operations_than_threads_wait_for_theirs_and_all_come_to_an_end(sit
     engine.journal.record([NewOperation("together", {"lane": str(n)}) for n in range(40)])
 
     assert site.wait_for(lambda: site.all_are(40, "succeeded")), site.counts()
+
+
+def _lose(site: Site, worker) -> None:
+    """Let the worker's lease be over, as if its machine had stopped."""
+    with site.database.writer() as connection:
+        connection.execute(
+            workers.update()
+            .where(workers.c.id == worker.worker.id)
+            .values(lease_until=datetime.datetime(2020, 1, 1), process_key="another machine")
+        )
+
+
+def test_after_a_worker_was_lost_no_more_is_claimed_than_begins(site: Site):
+    """What was claimed counts as started: else a few crashes would park what never began."""
+    go, begun = threading.Event(), []
+
+    @site.flow
+    def hold(op, lane):
+        begun.append(lane)
+        go.wait(PATIENCE)
+
+    lost = site.worker()
+    for number in range(20):
+        lost.cast("hold", lane=str(number))
+    assert len(lost.claim(most=1)) == 1
+    _lose(site, lost)
+    engine = site.engine(threads=2)
+    engine.start()
+
+    assert site.wait_for(lambda: len(begun) == 2)
+    # A second look for work, as a timer makes it, changes nothing.
+    engine.wake()
+    assert site.wait_for(lambda: not engine._wake.is_set())
+    claimed = site.counts()["running"]
+    go.set()
+    assert claimed == 2
+    assert site.wait_for(lambda: site.all_are(20, "succeeded"))

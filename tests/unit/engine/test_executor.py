@@ -108,3 +108,15 @@ def test_probes_that_are_due_take_no_room_from_claims():
 
     assert executor.room() == 12
     assert executor.pending == 100
+
+
+def test_nothing_is_claimed_ahead_where_somebody_says_so():
+    executor = Executor(4)
+    executor.ahead = False
+    assert executor.room() == 4
+    for _ in range(3):
+        executor.submit(lambda: None, claimed=True)
+
+    assert executor.room() == 0
+    executor.ahead = True
+    assert executor.room() == 9
