@@ -181,16 +181,18 @@ def test_64_mib_are_kept_and_the_next_cast_is_served_soon(
     service, sender, new_letter, seconds_until_served
 ):
     body = envelope(changed().decode() + "x" * 64 * MIB)
-    sender.publish(body)
-    elapsed = seconds_until_served()
-    # A second on a machine of its own; suites that run beside this one take their share.
-    assert elapsed < 10 * SOON
-    letter = new_letter()
-    assert letter["reason"] == Reason.TOO_LARGE
-    assert str(len(body)) in letter["detail"]
-    assert "max_message_bytes" in letter["detail"]
-    assert letter["size"] == len(body)
-    assert body_of(service, letter) == body
+    for _ in range(TRIES):
+        sender.publish(body)
+        elapsed = seconds_until_served()
+        letter = new_letter()
+        assert letter["reason"] == Reason.TOO_LARGE
+        assert str(len(body)) in letter["detail"]
+        assert "max_message_bytes" in letter["detail"]
+        assert letter["size"] == len(body)
+        assert body_of(service, letter) == body
+        if elapsed < SOON:
+            return
+    pytest.fail(f"the cast after 64 MiB took {elapsed:.1f} s")
 
 
 def test_a_bad_message_is_named_in_the_log_and_its_body_is_not(service, sender, new_letter):
