@@ -6,7 +6,10 @@ and HTTP codes. What an exception means for an operation is decided by `classify
 """
 
 from manila_lite.exception.base import *  # noqa: F403
+from manila_lite.exception.compute import *  # noqa: F403
 from manila_lite.exception.drivers import *  # noqa: F403
+from manila_lite.exception.images import *  # noqa: F403
 from manila_lite.exception.kinds import ErrorKind as ErrorKind
 from manila_lite.exception.kinds import classify as classify
 from manila_lite.exception.missing import *  # noqa: F403
+from manila_lite.exception.volumes import *  # noqa: F403

@@ -134,9 +134,12 @@ _NEVER_CONNECTED: Final = frozenset(
     {"NewConnectionError", "ConnectionRefusedError", "NameResolutionError", "ConnectTimeoutError"}
 )
 _WAS_CONNECTED: Final = frozenset(
-    "ReadTimeout ReadTimeoutError ProtocolError RemoteDisconnected IncompleteRead BadStatusLine "
-    "ConnectionResetError ConnectionAbortedError BrokenPipeError ChunkedEncodingError".split()
-)
+    {
+        "ReadTimeout", "ReadTimeoutError", "ProtocolError", "RemoteDisconnected",
+        "IncompleteRead", "BadStatusLine", "ConnectionResetError", "ConnectionAbortedError",
+        "BrokenPipeError", "ChunkedEncodingError",
+    }
+)  # fmt: skip
 
 
 def classify(error: BaseException) -> ErrorKind:
@@ -199,17 +202,17 @@ def _kind_of_connection_error(error: BaseException) -> ErrorKind | None:
     """requests raises one class for "never connected" and "cut off": the cause tells which."""
     if isinstance(getattr(error, "errno", None), int):
         return None
-    names = {type(link).__name__ for link in _chain(error)}
+    names = {type(link).__name__ for link in chain(error)}
     return ErrorKind.TRANSIENT if names & _NEVER_CONNECTED else None
 
 
 def _kind_of_failed_connect(error: BaseException) -> ErrorKind | None:
     """keystoneauth says "connect" of time-outs and breaks that came after the request too."""
-    names = {type(link).__name__ for link in _chain(error)}
+    names = {type(link).__name__ for link in chain(error)}
     return ErrorKind.IN_DOUBT if names & _WAS_CONNECTED else None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """Yield error and what it was raised from; args too, where requests keeps its cause."""
     pending: list[BaseException] = [error]
     seen: set[int] = set()

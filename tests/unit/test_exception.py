@@ -129,6 +129,10 @@ def test_classes_have_manilas_codes_and_bases(name, code, base):
         (exception.BackendOutcomeUnknown(reason="cut off"), IN_DOUBT),
         (exception.CommandTimeout(cmd="x", timeout=1), IN_DOUBT),
         (exception.StorageCommunicationException(), IN_DOUBT),
+        (exception.NovaUnavailable(reason="away"), TRANSIENT),
+        (exception.NovaOutcomeUnknown(reason="cut off"), IN_DOUBT),
+        (exception.NovaRefused(reason="no"), FINAL),
+        (exception.NovaMisconfigured(reason="no user"), FINAL),
         # Python's.
         (NotImplementedError(), FINAL),
         (KeyError("id"), FINAL),
@@ -225,6 +229,24 @@ def test_connection_that_never_stood_is_transient_wherever_the_cause_is_kept(lin
     assert classify(error) is TRANSIENT
 
 
+@pytest.mark.parametrize("name", ["ConnectTimeout", "ConnectFailure"])
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (None, TRANSIENT),
+        (named("NewConnectionError")(), TRANSIENT),
+        (named("ReadTimeout")(), IN_DOUBT),
+        (named("RemoteDisconnected")(), IN_DOUBT),
+        (ConnectionResetError(104, "reset"), IN_DOUBT),
+    ],
+    ids=repr,
+)
+def test_failure_that_keystoneauth_lays_to_connecting_is_judged_by_its_cause(name, cause, kind):
+    error = named(name, named("ConnectionError"))()
+    error.__context__ = named("ConnectionError", OSError)(cause) if cause else None
+    assert classify(error) is kind
+
+
 def test_connection_that_was_cut_off_is_in_doubt():
     error = raised(named("ConnectionError", OSError), cause=ConnectionResetError(104, "reset"))
     assert classify(error) is IN_DOUBT
@@ -261,7 +283,14 @@ def test_only_listed_names_of_ours_differ_from_final():
         "BackendBusy",
         "BackendOutcomeUnknown",
         "CommandTimeout",
+        "GlanceConnectionFailed",
+        "ImageUploadInterrupted",
         "LockingFailed",
+        "NfsMountFailed",
+        "NfsNoSharesMounted",
+        "NovaOutcomeUnknown",
+        "NovaUnavailable",
+        "RemoteFSNoSharesMounted",
         "SSHException",
         "ShareBusyException",
         "ShareServerNotReady",
