@@ -23,6 +23,12 @@ from manila_lite.conf.load import transport_url
 from manila_lite.conf.sections import Section
 from manila_lite.conf.service import PROTOCOLS
 
+_TEMPLATES = (
+    "share_name_template",
+    "share_snapshot_name_template",
+    "volume_name_template",
+    "snapshot_name_template",
+)
 HIDDEN = "***"
 UNSET = "(not set)"
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
@@ -46,7 +52,7 @@ def check(conf: cfg.ConfigOpts) -> None:
 def check_common(conf: cfg.ConfigOpts) -> None:
     """Check what every command needs: values that parse, URLs, names, the state directory."""
     check_values(conf, [None, *conf._groups])
-    for option in ("share_name_template", "share_snapshot_name_template"):
+    for option in _TEMPLATES:
         _check_template(conf, option)
     if re.search(r"[@#\s]", conf.host) or not conf.host:
         refuse("DEFAULT", "host", conf.host, "must not be empty or contain '@', '#' or spaces")
@@ -229,24 +235,27 @@ def check_timers(conf: cfg.ConfigOpts) -> None:
 def check_backends(conf: cfg.ConfigOpts) -> None:
     """Check that there is a back end, and each one's section, driver and numbers."""
     names = opts.backend_names(conf)
-    if not names:
-        refuse(
-            "DEFAULT",
-            "enabled_share_backends",
-            conf.enabled_share_backends and ",".join(conf.enabled_share_backends),
-            "must name the section of at least one back end",
-        )
+    check_backend_names(conf, "enabled_share_backends", names)
     for name in names:
-        _check_backend(conf, name, names)
+        _check_backend(conf, name)
 
 
-def _check_backend(conf: cfg.ConfigOpts, name: str, names: list[str]) -> None:
-    if names.count(name) > 1:
-        refuse("DEFAULT", "enabled_share_backends", name, "is listed twice")
-    if re.search(r"[@#\s/]", name):
-        refuse("DEFAULT", "enabled_share_backends", name, "must not contain '@', '#', '/', spaces")
-    if name.lower() not in (section.lower() for section in conf.list_all_sections()):
-        refuse("DEFAULT", "enabled_share_backends", name, f"there is no section [{name}]")
+def check_backend_names(conf: cfg.ConfigOpts, option: str, names: list[str]) -> None:
+    """Check that an option lists the sections of back ends, at least one and each once."""
+    if not names:
+        given = conf[option] and ",".join(conf[option])
+        refuse("DEFAULT", option, given, "must name the section of at least one back end")
+    sections = {section.lower() for section in conf.list_all_sections()}
+    for name in names:
+        if names.count(name) > 1:
+            refuse("DEFAULT", option, name, "is listed twice")
+        if re.search(r"[@#\s/]", name):
+            refuse("DEFAULT", option, name, "must not contain '@', '#', '/', spaces")
+        if name.lower() not in sections:
+            refuse("DEFAULT", option, name, f"there is no section [{name}]")
+
+
+def _check_backend(conf: cfg.ConfigOpts, name: str) -> None:
     section = Section(conf, name)
     if section.read("driver_handles_share_servers") is None:
         refuse(name, "driver_handles_share_servers", None, "must be set to True or False")

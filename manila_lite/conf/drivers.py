@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the value of share_driver to a class, or to one line that says why there is none."""
+"""From the value of share_driver or volume_driver to a class, or to one line on why there is none."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_utils import importutils
@@ -11,30 +13,69 @@ from manila_lite import exception
 
 ALIASES = {"directory": "manila_lite.share.drivers.directory.DirectoryDriver"}
 
-# What every driver has, whoever's base class it derives from.
-_EXPECTED = ("do_setup", "check_for_setup_error", "create_share", "delete_share")
+LOCALFS = "manila_lite.volume.drivers.localfs.LocalFsDriver"
+NFS = "manila_lite.volume.drivers.nfs.NfsDriver"
+VOLUME_ALIASES = {
+    "localfs": LOCALFS,
+    "nfs": NFS,
+    # A cinder.conf works as it is.
+    "cinder.volume.drivers.nfs.NfsDriver": NFS,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """expected: what every driver has, whoever's base class it derives from."""
+
+    option: str
+    name: str
+    aliases: Mapping[str, str]
+    expected: tuple[str, ...]
+
+
+_SHARE = _Kind(
+    "share_driver",
+    "a share driver",
+    ALIASES,
+    ("do_setup", "check_for_setup_error", "create_share", "delete_share"),
+)
+_VOLUME = _Kind(
+    "volume_driver",
+    "a volume driver",
+    VOLUME_ALIASES,
+    ("do_setup", "check_for_setup_error", "create_volume", "delete_volume"),
+)
 
 
 def load_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
-    """Import a driver's class by dotted path or by short name.
+    """Import a share driver's class by dotted path or by short name.
 
     Raises ConfigurationError, naming ``section``, when there is no such class or when it is no
     share driver. Importing runs the driver's module: its own errors become the reason.
     """
+    return _load(path, section, _SHARE)
+
+
+def load_volume_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
+    """As load_driver_class, for a volume driver."""
+    return _load(path, section, _VOLUME)
+
+
+def _load(path: str, section: str, kind: _Kind) -> type[Any]:
     try:
-        found = importutils.import_class(ALIASES.get(path, path))
+        found = importutils.import_class(kind.aliases.get(path, path))
     except Exception as error:
         # A third-party module can fail in any way while it is imported.
-        raise _refused(section, path, f"cannot be loaded: {_one_line(error)}") from error
-    missing = [name for name in _EXPECTED if not callable(getattr(found, name, None))]
+        raise _refused(section, path, f"cannot be loaded: {_one_line(error)}", kind) from error
+    missing = [name for name in kind.expected if not callable(getattr(found, name, None))]
     if not isinstance(found, type) or missing:
-        raise _refused(section, path, "is not the class of a share driver")
+        raise _refused(section, path, f"is not the class of {kind.name}", kind)
     return found
 
 
-def _refused(section: str, path: str, reason: str) -> exception.ConfigurationError:
+def _refused(section: str, path: str, reason: str, kind: _Kind) -> exception.ConfigurationError:
     return exception.ConfigurationError(
-        section=section, option="share_driver", value=path, reason=reason
+        section=section, option=kind.option, value=path, reason=reason
     )
 
 

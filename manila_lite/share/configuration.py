@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration as a share driver sees it: its back end's section, then [DEFAULT]."""
+"""The configuration as a share driver sees it, under the name that Manila's drivers import."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from oslo_config import cfg
 
-from manila_lite.conf import sections
+from manila_lite.conf import configuration
 
 
-class Configuration:
-    """Options of one back end, read as attributes.
-
-    A value that is set in the back end's section wins over one that is set in [DEFAULT], and that
-    one over the option's default. Drivers add their own options with append_config_values and read
-    them with ``configuration.option`` or ``configuration.safe_get("option")``.
-    """
+class Configuration(configuration.Configuration):
+    """Options of one back end, read as attributes."""
 
     def __init__(
         self,
@@ -25,37 +19,9 @@ class Configuration:
         config_group: str | None = None,
         conf: cfg.ConfigOpts | None = None,
     ) -> None:
-        """Add share_opts to the section config_group (None: [DEFAULT]) of conf.
-
-        Without conf, oslo.config's global one is used: third-party drivers know no other.
-        """
-        self.config_group = config_group
-        self.conf: cfg.ConfigOpts = cfg.CONF if conf is None else conf
-        self._section = sections.Section(self.conf, config_group)
-        self.append_config_values(share_opts)
+        """As the base class; the parameter's name is Manila's."""
+        super().__init__(share_opts, config_group, conf)
 
     def append_config_values(self, share_opts: Iterable[cfg.Opt]) -> None:
-        """Make more options readable. Adding the same ones again changes nothing.
-
-        Raises DuplicateOptError for an option that the section knows with another meaning.
-        """
-        self._section.add(share_opts)
-
-    @property
-    def local_conf(self) -> Any:
-        """The section alone, as oslo.config shows it: [DEFAULT] does not stand in for it."""
-        return self.conf[self.config_group] if self.config_group else self.conf
-
-    def safe_get(self, value: str) -> Any:
-        """Return the option named value, or None where there is no such option."""
-        try:
-            return self._section.read(value)
-        except cfg.NoSuchOptError:
-            return None
-
-    def __getattr__(self, value: str) -> Any:
-        """Return the option. Raises NoSuchOptError, an AttributeError, where there is none."""
-        if value.startswith("_"):
-            # copy and pickle ask for these before __init__ has run.
-            raise AttributeError(value)
-        return self._section.read(value)
+        """As the base class; the parameter's name is Manila's."""
+        super().append_config_values(share_opts)
