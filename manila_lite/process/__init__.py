@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from oslo_concurrency import processutils
@@ -42,6 +42,7 @@ def execute(
     run_as_root: bool = False,
     root_helper: str | None = None,
     prlimit: processutils.ProcessLimits | None = None,
+    on_output: Callable[[bytes], object] | None = None,
 ) -> tuple[str, str]:
     """Run a command and return what it wrote to (standard output, standard error).
 
@@ -54,6 +55,8 @@ def execute(
     run_as_root: through oslo.privsep, unless the service is root already. root_helper is accepted
     from callers written for rootwrap, and ignored.
     prlimit: limits on memory, processor time and the like.
+    on_output: called with each piece of standard output as it comes; what it raises ends the
+    command. Never called where the command runs as root through oslo.privsep.
 
     Raises ProcessExecutionError for an exit code that means failure and for too much output,
     CommandTimeout, and OSError where the program cannot be started. Passwords are masked in the
@@ -76,7 +79,7 @@ def execute(
         if _configuration is not None:
             privileged.configure(_configuration)
         return privileged.run(command, settings)
-    return run(command, **settings)
+    return run(command, **settings, on_output=on_output)
 
 
 _configuration: cfg.ConfigOpts | None = None
@@ -98,6 +101,7 @@ def run(
     env: dict[str, str],
     cwd: str | None,
     limits: list[str],
+    on_output: Callable[[bytes], object] | None = None,
 ) -> tuple[str, str]:
     """Run a command as the present user; execute says what the parameters mean.
 
@@ -116,7 +120,7 @@ def run(
         cwd=cwd,
     )
     try:
-        output, errors = pipes.communicate(process, data or b"", max_output, deadline)
+        output, errors = pipes.communicate(process, data or b"", max_output, deadline, on_output)
     except TimeoutError:
         raise exception.CommandTimeout(cmd=shown, timeout=timeout) from None
     finally:

@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from typing import IO, Any, Final
 
 _CHUNK: Final = 64 * 1024
@@ -19,8 +20,9 @@ _DRAIN: Final = 1.0  # seconds to read what is left in the pipes of a process th
 class Captured:
     """The beginning of what a stream had, and how many bytes came after it."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, watch: Callable[[bytes], object] | None = None) -> None:
         self._limit = limit
+        self._watch = watch
         self._kept = bytearray()
         self.dropped = 0
 
@@ -28,20 +30,28 @@ class Captured:
         room = self._limit - len(self._kept)
         self._kept += data[:room]
         self.dropped += max(len(data) - room, 0)
+        if self._watch is not None:
+            self._watch(data)
 
     def text(self) -> str:
         return self._kept.decode("utf-8", "backslashreplace")
 
 
 def communicate(
-    process: subprocess.Popen[bytes], data: bytes, limit: int, deadline: float | None
+    process: subprocess.Popen[bytes],
+    data: bytes,
+    limit: int,
+    deadline: float | None,
+    on_output: Callable[[bytes], object] | None = None,
 ) -> tuple[Captured, Captured]:
     """Send data, read both outputs, wait for the end; return up to limit bytes of each output.
+
+    on_output: called with each piece of standard output as it comes.
 
     Returns when the process has ended, though others that it started may still hold its pipes.
     Raises TimeoutError at the deadline (of time.monotonic), with the process still running.
     """
-    output, errors = Captured(limit), Captured(limit)
+    output, errors = Captured(limit, on_output), Captured(limit)
     with selectors.DefaultSelector() as selector:
         for stream, captured in ((process.stdout, output), (process.stderr, errors)):
             _register(selector, stream, selectors.EVENT_READ, captured)

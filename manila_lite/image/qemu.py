@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of qemu-img that images need. The format is always given, never guessed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from oslo_utils import imageutils
+
+from manila_lite import exception, process
+from manila_lite.image import settings
+
+_ENVIRONMENT: Final = {"LC_ALL": "C"}
+_LOOK_TIMEOUT: Final = 300.0  # seconds
+_CONSISTENT: Final = (0, 3)  # 3: clusters that nothing refers to, which waste space only
+
+
+def info(
+    path: str, image_format: str, *, force_share: bool = False, run_as_root: bool = False
+) -> imageutils.QemuImgInfo:
+    """What ``qemu-img info`` says about one file; what it refers to is not opened.
+
+    Attributes: file_format, virtual_size, disk_size, cluster_size (bytes), backing_file,
+    snapshots, encrypted, format_specific. force_share: look though another process writes to it.
+    """
+    command = ["qemu-img", "info", "--output=json", "-f", image_format]
+    if force_share:
+        command.append("--force-share")
+    output, _ = _look([*command, _operand(path)], run_as_root)
+    return imageutils.QemuImgInfo(output, format="json")
+
+
+def check(path: str, image_format: str) -> None:
+    """Have qemu-img look whether a qcow2 image is consistent and complete.
+
+    Raises ProcessExecutionError for one that is not. Other formats are left as they are.
+    """
+    if image_format == "qcow2":
+        command = ["qemu-img", "check", "-q", "-f", image_format, _operand(path)]
+        _look(command, run_as_root=False, accepted=_CONSISTENT)
+
+
+def space_needed(path: str, image_format: str, target_format: str) -> int | None:
+    """Bytes that a conversion will take at most; None where qemu-img cannot tell."""
+    if target_format not in ("raw", "qcow2"):
+        return None
+    command = ["qemu-img", "measure", "--output=json", "-f", image_format, "-O", target_format]
+    output, _ = _look([*command, _operand(path)], run_as_root=False)
+    return int(json.loads(output)["required"])
+
+
+def convert(
+    source: str,
+    target: str,
+    source_format: str,
+    target_format: str,
+    *,
+    subformat: str | None = None,
+    compress: bool = False,
+    sparse: bool = True,
+    on_output: Callable[[bytes], object] | None = None,
+    run_as_root: bool = False,
+) -> None:
+    """Write the contents of one image into another, which is made anew, and flush it to the disk.
+
+    sparse: leave out blocks of zeros. on_output: given what qemu-img says of its progress. After
+    an error the target may be there, incomplete.
+    """
+    command = ["qemu-img", "convert", "-p", "-t", "writeback", "-f", source_format,
+               "-O", target_format]  # fmt: skip
+    if not sparse:
+        command += ["-S", "0"]
+    if compress:
+        command.append("-c")
+    if subformat is not None:
+        command += ["-o", f"subformat={_option(subformat)}"]
+    process.execute(
+        *command, _operand(source), _operand(target), env=_ENVIRONMENT, run_as_root=run_as_root,
+        timeout=settings.current().timeout, on_output=on_output,
+    )  # fmt: skip
+
+
+def resize(path: str, size: int, image_format: str, *, run_as_root: bool = False) -> None:
+    """Make the virtual disk `size` GiB large. It is never made smaller: qemu-img refuses that."""
+    process.execute(
+        "qemu-img", "resize", "-f", image_format, _operand(path), f"{int(size)}G",
+        env=_ENVIRONMENT, run_as_root=run_as_root,
+    )  # fmt: skip
+
+
+def _look(
+    command: list[str], run_as_root: bool, accepted: Collection[int] = (0,)
+) -> tuple[str, str]:
+    """Run a command that reads an image; a hostile one must not take the machine's memory."""
+    return process.execute(
+        *command,
+        check_exit_code=accepted,
+        env=_ENVIRONMENT,
+        prlimit=settings.current().limits,
+        run_as_root=run_as_root,
+        timeout=_LOOK_TIMEOUT,
+    )
+
+
+def _operand(path: str | os.PathLike[str]) -> str:
+    """A path that qemu-img takes for a file: neither for an option nor for a protocol."""
+    text = os.fspath(path)
+    if not os.path.isabs(text):
+        raise exception.PathRefused(name=text, reason="qemu-img is given absolute paths only")
+    return text
+
+
+def _option(value: Any) -> str:
+    """A value in a list of options: a comma in it would begin the next one."""
+    if not str(value).replace("-", "").isalnum():
+        raise exception.PathRefused(name=value, reason="it is no name of a subformat")
+    return str(value)
