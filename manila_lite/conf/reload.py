@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -15,17 +15,22 @@ from manila_lite.conf import check, load
 LOG = log.getLogger(__name__)
 
 
-def guard(conf: cfg.ConfigOpts, arguments: Sequence[str] = ()) -> None:
+def guard(
+    conf: cfg.ConfigOpts,
+    arguments: Sequence[str] = (),
+    check_all: Callable[[cfg.ConfigOpts], None] = check.check,
+) -> None:
     """Make ``conf.mutate_config_files()`` refuse files with which the daemon would not start.
 
     oslo.config would end the process, or go on with half of the new values. arguments: those
-    with which ``conf`` was loaded. Guards the daemon that runs, not its next start.
+    with which ``conf`` was loaded. check_all: what the daemon checks at its start. Guards the
+    daemon that runs, not its next start.
     """
     mutate = conf.mutate_config_files
 
     def mutate_when_fit() -> dict[Any, Any]:
         try:
-            check.check(load.load(arguments, prog=conf.prog))
+            check_all(load.load(arguments, prog=conf.prog))
             return mutate()
         except exception.ManilaException as error:
             problem = str(error)

@@ -22,14 +22,15 @@ with no_eventlet.hidden():
 Notify = Callable[[RequestContext, str, Mapping[str, Any]], None]
 
 
-def make_notify(conf: cfg.ConfigOpts, host: str) -> Notify:
-    """Return notify(context, event type, payload) for the share service at `host`.
+def make_notify(conf: cfg.ConfigOpts, host: str, service: str = "share") -> Notify:
+    """Return notify(context, event type, payload) for the service at `host`.
 
-    The publisher is 'share.<host>' as Manila's. A notification that cannot be sent is logged by
-    oslo.messaging and lost: it tells of something, it does not cause anything.
+    The publisher is 'share.<host>' as Manila's, or 'volume.<host>' as Cinder's. A notification that
+    cannot be sent is logged by oslo.messaging and lost: it tells of something, it does not cause
+    anything.
     """
     transport = oslo_messaging.get_notification_transport(conf)
-    notifier = oslo_messaging.Notifier(transport, publisher_id=f"share.{host}")
+    notifier = oslo_messaging.Notifier(transport, publisher_id=f"{service}.{host}")
 
     def notify(context: RequestContext, event: str, payload: Mapping[str, Any]) -> None:
         notifier.info(context.to_wire(), event, dict(payload))

@@ -1,43 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a share flow finds around it: the driver, the database, the configuration, the scheduler."""
+"""What a share flow finds around it, beyond what every flow does: shares and private storage."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from oslo_config import cfg
 from sqlalchemy.engine import Connection
 
 from manila_lite.clock import Clock
-from manila_lite.conf import engine as engine_conf
-from manila_lite.db import private_data, shares, types
+from manila_lite.db import private_data, services, shares
 from manila_lite.db.records import Record
 from manila_lite.db.session import Database
 from manila_lite.db.together import Together
-from manila_lite.engine.journal import Journal
+from manila_lite.environment import Environment
+from manila_lite.scheduler import capabilities
 from manila_lite.share.configuration import Configuration
 
 MAX_VALUE = 1023
-
-# notify(context, event type, payload)
-Notify = Callable[[Any, str, Mapping[str, Any]], None]
-
-
-class Scheduler(Protocol):
-    """What is told to schedulers; rpc.clients.SchedulerAPI does it."""
-
-    def update_service_capabilities(
-        self,
-        context: Any,
-        service_name: str,
-        host: str,
-        capabilities: Mapping[str, Any],
-        timestamp: datetime.datetime | None = None,
-    ) -> None: ...
 
 
 class PrivateStorage:
@@ -82,27 +65,14 @@ class PrivateStorage:
         )
 
 
-@dataclasses.dataclass
-class ShareEnvironment:
-    """The surroundings of one back end's flows (op.env).
+@dataclasses.dataclass(kw_only=True)
+class ShareEnvironment(Environment):
+    """The surroundings of one share back end's flows."""
 
-    host: 'host@backend'. driver: set once it is made. scheduler: None without a broker.
-    journal: the engine's own, so that what flows start is noticed at once. notify: told of
-    events, such as the used space of a share.
-    """
+    binary: ClassVar[str] = services.BINARY
+    service_name: ClassVar[str] = "share"
 
-    db: Database
-    conf: cfg.ConfigOpts
-    host: str
-    backend: str
-    clock: Clock
-    configuration: Configuration
     private_storage: PrivateStorage
-    driver: Any = None
-    scheduler: Scheduler | None = None
-    journal: Journal | None = None
-    notify: Notify | None = None
-    _zone_id: str | None = None
 
     @classmethod
     def build(
@@ -116,8 +86,24 @@ class ShareEnvironment:
         configuration: Configuration,
     ) -> ShareEnvironment:
         """Put an environment together that lacks its driver and its scheduler only."""
-        storage = PrivateStorage(database, clock)
-        return cls(database, conf, host, backend, clock, configuration, storage)
+        return cls(
+            db=database,
+            conf=conf,
+            host=host,
+            backend=backend,
+            clock=clock,
+            configuration=configuration,
+            private_storage=PrivateStorage(database, clock),
+        )
+
+    @property
+    def topic(self) -> str:
+        return str(self.conf.share_topic)
+
+    def report(self) -> dict[str, Any] | None:
+        stats = self.driver.get_share_stats(refresh=True)
+        name = self.configuration.safe_get("share_backend_name") or self.backend
+        return capabilities.complete(stats, name) if stats else None
 
     @functools.cached_property
     def instances(self) -> Together[Record]:
@@ -142,29 +128,6 @@ class ShareEnvironment:
     def has_share_servers(self) -> bool:
         """The driver's mode; an option that no reload changes, and slow to read."""
         return bool(self.driver.driver_handles_share_servers)
-
-    @property
-    def availability_zone(self) -> str:
-        """The zone of this back end, or the node's where the back end names none."""
-        own = self.configuration.safe_get("backend_availability_zone")
-        return str(own or self.conf.storage_availability_zone)
-
-    def zone_id(self) -> str:
-        """Return the id of the back end's availability zone; looked up once."""
-        if self._zone_id is None:
-            self._zone_id = self.db.run(
-                lambda connection: types.ensure_zone(
-                    connection, self.availability_zone, self.clock.now()
-                )
-            )
-        return self._zone_id
-
-    @property
-    def interrupted_operation_policy(self) -> str:
-        """'retry' or 'error': what becomes of a step in doubt of which the driver knows nothing."""
-        return str(
-            engine_conf.backend_value(self.conf, self.backend, "interrupted_operation_policy")
-        )
 
     @property
     def share_name_template(self) -> str:

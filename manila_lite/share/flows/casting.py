@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from manila_lite import context as contexts
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.models.lite import operations
 from manila_lite.engine import registry
-from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
+from manila_lite.engine.common import internal as internal
+from manila_lite.engine.common import message_id as message_id
+from manila_lite.engine.journal import Journal, LaneResolver
 from manila_lite.share.environment import ShareEnvironment
 
 _UNFINISHED = sa.select(operations.c.message_id).where(
@@ -42,19 +41,6 @@ def journal_of(environment: ShareEnvironment) -> Journal:
     if environment.journal is not None:
         return environment.journal
     return Journal(environment.db, environment.host, registry, environment.clock, LANE_RESOLVERS)
-
-
-def internal(method: str, message_id: str | None = None, **arguments: Any) -> NewOperation:
-    """An operation of the service's own. message_id: the same one is recorded once."""
-    context = contexts.get_admin_context().to_journal()
-    if message_id is None:
-        return NewOperation(method, arguments, context=context)
-    return NewOperation(method, arguments, context=context, message_id=message_id)
-
-
-def message_id(*parts: Any) -> str:
-    """Return an id that is the same for the same parts, and fits the column."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) -> set[str]:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all share flows do: read a row, leave work that is nobody's any more, tell the user."""
+"""What all share flows do, beyond what all flows do: read a share's row, tell its user."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from oslo_log import log
 from sqlalchemy.engine import Connection
@@ -17,17 +17,13 @@ from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation
+from manila_lite.engine.common import DRIVER as DRIVER
+from manila_lite.engine.common import is_named as is_named
+from manila_lite.engine.common import own_status as own_status
+from manila_lite.engine.common import read as read
+from manila_lite.engine.common import skip as skip
 
 LOG = log.getLogger(__name__)
-
-T = TypeVar("T")
-
-DRIVER = "driver"  # the retry policy of steps that call the driver
-
-
-def read(op: Operation, work: Callable[[Connection], T]) -> T:
-    """Read from the database; ride out one that is away."""
-    return op.env.db.run(work, write=False)
 
 
 def get_instance(op: Operation, instance_id: str) -> Record | None:
@@ -46,26 +42,6 @@ def get_instance_of_share(op: Operation, share_id: str) -> Record | None:
         return share_rows.complete(connection, (here or found)[:1])[0] if found else None
 
     return read(op, work)
-
-
-def skip(op: Operation, reason: str, *writes: Sequence[Write]) -> None:
-    """End well without having done anything: the operation shows the reason."""
-    LOG.info("%s: nothing to do, %s", op.method, reason)
-    op.finish(*writes, result={"skipped": reason})
-
-
-def own_status(record: Mapping[str, Any], own: str, *others: str) -> str:
-    """Return the record's status if it is one of the operation's own, else the first of these.
-
-    What an administrator forced in between must not keep the operation from ending.
-    """
-    status: str = record["status"]
-    return status if status in (own, *others) else own
-
-
-def is_named(error: BaseException, *names: str) -> bool:
-    """Whether the error is of a class of that name: a driver may bring a class of its own."""
-    return any(cls.__name__ in names for cls in type(error).__mro__)
 
 
 @contextlib.contextmanager
