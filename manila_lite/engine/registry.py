@@ -20,7 +20,7 @@ class FlowDefinition:
     """One flow.
 
     name, version: the RPC method and the first version of the interface that has it.
-    function: function(op, **arguments).
+    function: function(op, **arguments); of a call, function(environment, context, **arguments).
     lane: template of the lane's name; its fields are arguments, or what `lane_fields` or the
         journal's resolvers derive from them.
     resource: (type, argument that holds the id), shown to people.
@@ -76,10 +76,14 @@ class FlowRegistry:
         """Decorate a flow function; options are fields of FlowDefinition."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-            # The first parameter is the operation itself.
-            named = list(inspect.signature(function, eval_str=True).parameters.items())[1:]
+            parameters = dict(inspect.signature(function, eval_str=True).parameters)
+            # The first parameter is the operation itself; a call's is the environment, and its
+            # second one the sender's context.
+            parameters.pop(next(iter(parameters)))
+            if options.get("kind") == CALL:
+                parameters.pop("context", None)
             self.add(
-                FlowDefinition(name, version, function, lane, parameters=dict(named), **options)
+                FlowDefinition(name, version, function, lane, parameters=parameters, **options)
             )
             return function
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that write Manila's wire format: one for share services, one for the schedulers."""
+"""Clients that write oslo.messaging's wire format: to share services, to Manila's schedulers."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from manila_lite import exception, no_eventlet
 from manila_lite.context import RequestContext
@@ -38,8 +38,8 @@ class _Serializer(oslo_messaging.NoOpSerializer):
         return RequestContext.from_wire(context)
 
 
-class _Client:
-    """What both clients share: a topic, and casts that do not vanish."""
+class Client:
+    """What all clients share: a topic, and casts that do not vanish."""
 
     def __init__(
         self, transport: oslo_messaging.Transport, topic: str, *, retry: int | None = None
@@ -104,27 +104,24 @@ def server_of(host: str) -> str:
     return server
 
 
-class ShareAPI(_Client):
-    """Sends requests to share services.
+class TableClient(Client):
+    """A client that has a method for each entry of ``methods``.
 
-    Has a method for each entry of share_methods.METHODS, called as
-    ``method(context, host, **arguments)``; a call's result is returned, a cast returns None when
-    the broker has it. ``host`` may name a pool. ``publish_service_capabilities`` goes to all
-    services and takes no host.
+    Called as ``method(context, host, **arguments)``; a call's result is returned, a cast returns
+    None when the broker has it. ``host`` may name a pool. A method that goes to all services by
+    fanout takes no host.
     """
 
-    def __init__(
-        self,
-        transport: oslo_messaging.Transport,
-        topic: str = SHARE_TOPIC,
-        *,
-        retry: int | None = None,
-    ) -> None:
-        super().__init__(transport, topic, retry=retry)
+    methods: ClassVar[Mapping[str, Method]] = {}
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for entry in cls.methods.values():
+            _add_method(cls, entry)
 
     def send(self, context: RequestContext, method: str, host: str | None, **args: Any) -> Any:
         """Send a method by its name.
@@ -132,7 +129,7 @@ class ShareAPI(_Client):
         :raises TypeError: for arguments that the method does not have, or lacks.
         :raises NoSuchQueue: when no service has listened under that host.
         """
-        entry = share_methods.METHODS[method]
+        entry = self.methods[method]
         _check_arguments(entry, args)
         if entry.kind == share_methods.FANOUT:
             return self._fanout(context, method, entry.version, args)
@@ -151,34 +148,45 @@ def _check_arguments(entry: Method, args: Mapping[str, Any]) -> None:
         raise TypeError(f"{entry.name}() {' and '.join(parts)}")
 
 
-def _add_method(entry: Method) -> None:
-    """Give ShareAPI a method for an entry of the table."""
+def _add_method(cls: type[TableClient], entry: Method) -> None:
+    """Give a client a method for an entry of its table."""
     if entry.kind == share_methods.FANOUT:
 
-        def send(self: ShareAPI, context: RequestContext) -> Any:
+        def send(self: TableClient, context: RequestContext) -> Any:
             return self.send(context, entry.name, None)
 
     else:
 
         def send(  # type: ignore[misc]
-            self: ShareAPI, context: RequestContext, host: str, **args: Any
+            self: TableClient, context: RequestContext, host: str, **args: Any
         ) -> Any:
             return self.send(context, entry.name, host, **args)
 
     send.__name__ = entry.name
-    send.__qualname__ = f"ShareAPI.{entry.name}"
+    send.__qualname__ = f"{cls.__name__}.{entry.name}"
     send.__doc__ = (
         f"{entry.kind.capitalize()} of version {entry.version}; arguments: "
         f"{', '.join(entry.args) or 'none'}."
     )
-    setattr(ShareAPI, entry.name, send)
+    setattr(cls, entry.name, send)
 
 
-for _entry in share_methods.METHODS.values():
-    _add_method(_entry)
+class ShareAPI(TableClient):
+    """Sends requests to share services: the methods of share_methods.METHODS."""
+
+    methods = share_methods.METHODS
+
+    def __init__(
+        self,
+        transport: oslo_messaging.Transport,
+        topic: str = SHARE_TOPIC,
+        *,
+        retry: int | None = None,
+    ) -> None:
+        super().__init__(transport, topic, retry=retry)
 
 
-class SchedulerAPI(_Client):
+class SchedulerAPI(Client):
     """Sends requests and reports to Manila's schedulers; versions and arguments as in Manila 23."""
 
     def __init__(

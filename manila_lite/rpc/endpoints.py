@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from manila_lite.rpc import arguments
@@ -20,6 +20,9 @@ from manila_lite.rpc.wire import ParsedMessage
 # Manila 23's share RPC API: 1.0 to 1.30. A sender may be older than we are, never newer.
 RPC_API_VERSION = "1.30"
 CALL = "call"
+
+# Turns arguments as they came into those that flows know; ValueError: what is wrong with them.
+Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -106,8 +109,17 @@ class Endpoint:
 class Endpoints:
     """The table of all methods that can be reached."""
 
-    def __init__(self, flows: Mapping[str, Flow], version: str = RPC_API_VERSION) -> None:
-        """Read the registry once: a flow that is registered later is not reachable."""
+    def __init__(
+        self,
+        flows: Mapping[str, Flow],
+        version: str = RPC_API_VERSION,
+        prepare: Prepare | None = None,
+    ) -> None:
+        """Read the registry once: a flow that is registered later is not reachable.
+
+        prepare: for an API whose senders put more into an argument than may be recorded.
+        """
+        self._prepare = prepare
         self.version = version
         self._major, self._minor = _numbers(version)
         self.methods = {
@@ -117,18 +129,22 @@ class Endpoints:
     def accept(self, parsed: ParsedMessage) -> Accepted | DeadLetter:
         """Check a message against the table.
 
-        Any version 1.x up to our own is accepted, as oslo.messaging's servers do: an older
-        sender pins an older version and leaves out arguments that came later. Arguments are
+        Any version of our major number up to our own is accepted, as oslo.messaging's servers do:
+        an older sender pins an older version and leaves out arguments that came later. They are
         passed on as they are, whatever their keys are called; a driver's options may hold a
         secret that the driver needs.
         """
-        problem = self._problem(parsed)
+        try:
+            args = parsed.args if self._prepare is None else self._prepare(parsed.args)
+        except ValueError as error:
+            return _dead(parsed, Reason.WRONG_TYPE, str(error))
+        problem = self._problem(parsed, args)
         if problem is not None:
             return _dead(parsed, *problem)
         return Accepted(
             method=parsed.method,
             version=parsed.version,
-            arguments=parsed.args,
+            arguments=args,
             context=parsed.context,
             unique_id=parsed.unique_id,
             msg_id=parsed.msg_id,
@@ -136,7 +152,7 @@ class Endpoints:
             timeout=parsed.timeout,
         )
 
-    def _problem(self, parsed: ParsedMessage) -> tuple[Reason, str] | None:
+    def _problem(self, parsed: ParsedMessage, args: Mapping[str, Any]) -> tuple[Reason, str] | None:
         major, minor = _numbers(parsed.version)
         if major != self._major or minor > self._minor:
             return Reason.UNSUPPORTED_VERSION, (
@@ -152,7 +168,7 @@ class Endpoints:
             return Reason.NEEDS_REPLY, f"{parsed.method} is a call and nobody waits for its reply"
         if parsed.is_call and not endpoint.is_call:
             return Reason.GIVES_NO_REPLY, f"{parsed.method} is a cast: it gives no reply"
-        return endpoint.problem(parsed.args)
+        return endpoint.problem(args)
 
 
 def _numbers(version: str) -> tuple[int, int]:

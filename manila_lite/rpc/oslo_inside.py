@@ -16,7 +16,7 @@ import os
 import select
 import struct
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -109,8 +109,11 @@ class Link:
         server: str,
         fanout_queue: str,
         single_active_consumer: bool,
+        also: Sequence[str] = (),
     ) -> None:
         """Connect and declare; raises at once when the broker cannot be reached.
+
+        also: further names under which senders know this very server.
 
         :raises TopologyConflict: when a queue or exchange exists with other properties.
         """
@@ -125,6 +128,7 @@ class Link:
             self._queues = [
                 self._topic_queue(topic, sole=False),
                 self._topic_queue(f"{topic}.{server}", sole=single_active_consumer),
+                *(self._topic_queue(name, sole=single_active_consumer) for name in also),
             ]
             self._fanout = self._fanout_queue(topic, fanout_queue)
             for queue in (*self._queues, self._fanout):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -15,7 +15,7 @@ from manila_lite.conf import rpc as rpc_conf
 from manila_lite.rpc import intake, oslo_inside
 from manila_lite.rpc import transport as transports
 from manila_lite.rpc.calls import CallPool
-from manila_lite.rpc.endpoints import Accepted, Endpoints, Flow
+from manila_lite.rpc.endpoints import RPC_API_VERSION, Accepted, Endpoints, Flow, Prepare
 from manila_lite.rpc.listener import BatchListener, Connect
 from manila_lite.rpc.oslo_inside import TopologyConflict
 
@@ -41,11 +41,17 @@ class RpcServer:
         journal: intake.Journal,
         run_call: Callable[[Accepted], Any],
         clock: Clock | None = None,
+        version: str = RPC_API_VERSION,
+        prepare: Prepare | None = None,
+        also: Sequence[str] = (),
     ) -> None:
-        """server: 'host@backend'. transport: of transport.make_transport(conf)."""
+        """server: 'host@backend'. transport: of transport.make_transport(conf).
+
+        version, prepare: see Endpoints. also: further queues of this server; see Link.
+        """
         options = conf[rpc_conf.GROUP]
         self._clock = clock or SystemClock()
-        self.endpoints = Endpoints(flows)
+        self.endpoints = Endpoints(flows, version, prepare)
         self.calls = CallPool(
             run_call,
             oslo_inside.Replies(transport),
@@ -57,7 +63,7 @@ class RpcServer:
             self.endpoints, journal, self.calls, max_bytes=options.max_message_bytes
         )
         self.listener: BatchListener[intake.Item] = BatchListener(
-            connector(conf, transport, topic=topic, server=server),
+            connector(conf, transport, topic=topic, server=server, also=also),
             taken_in.journal,
             receive=taken_in.receive,
             takes_long=intake.takes_long,
@@ -91,7 +97,12 @@ class RpcServer:
 
 
 def connector(
-    conf: cfg.ConfigOpts, transport: oslo_messaging.Transport, *, topic: str, server: str
+    conf: cfg.ConfigOpts,
+    transport: oslo_messaging.Transport,
+    *,
+    topic: str,
+    server: str,
+    also: Sequence[str] = (),
 ) -> Connect:
     """A function that connects to the broker and declares the queues of one server.
 
@@ -105,4 +116,5 @@ def connector(
         server=server,
         fanout_queue=oslo_inside.fanout_queue_name(topic),
         single_active_consumer=transports.single_active_consumer(conf),
+        also=also,
     )
