@@ -20,6 +20,7 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 
 BINARY = "manila-share"
+VOLUME_BINARY = "manila-lite-volume"
 UP = "up"
 STOPPED = "stopped"
 

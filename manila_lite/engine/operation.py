@@ -136,6 +136,11 @@ class Operation:
 
     # -- steps ---------------------------------------------------------------------------------
 
+    def is_done(self, name: str) -> bool:
+        """Whether a step or a wait of that name is recorded: the flow came as far before."""
+        record = self._steps.get(name)
+        return record is not None and record["state"] == DONE
+
     def step(
         self,
         name: str,
