@@ -14,8 +14,8 @@ from oslo_db import exception as db_exc
 from sqlalchemy.engine import Connection
 
 from manila_lite.db.engines import is_memory
-from manila_lite.db.models import is_lite, metadata
-from manila_lite.db.models.base import HEAD_REVISION, VERSION_TABLE
+from manila_lite.db.models import is_lite, is_ours, metadata
+from manila_lite.db.models.base import CINDER_NAMES, HEAD_REVISION, VERSION_TABLE
 from manila_lite.db.session import Database
 from manila_lite.exception import ManilaException
 
@@ -24,7 +24,7 @@ _LOCK_NAME = "manila-lite db sync"
 _LOCK_SECONDS = 20  # of waiting for another sync before the wait starts anew
 _LOCK_NUMBER = 0x6D6C6974655F6462
 
-_MANILA = {table.name: table for table in metadata.sorted_tables if not is_lite(table.name)}
+_MANILA = {table.name: table for table in metadata.sorted_tables if not is_ours(table.name)}
 
 # The same shape that alembic gives its version table.
 _version = sa.Table(
@@ -61,9 +61,10 @@ class SyncReport:
 
 
 def sync(database: Database, *, deadline: float | None = 60.0) -> SyncReport:
-    """Create what is missing and apply the migrations of the lite_ tables; harmless to repeat.
+    """Create what is missing and apply the migrations of our tables; harmless to repeat.
 
-    An empty database gets all tables. One that Manila made gets ours only, and must have every
+    An empty database gets all tables. One that Manila made gets ours only (lite_, and those of
+    volumes, unless they are there already). Whatever was found must have every
     column that we use. Several processes may call this at once. On SQLite and PostgreSQL it is
     one transaction; on MariaDB a call that died half-way is completed by the next one.
 
@@ -141,12 +142,25 @@ def _is_manilas(names: Collection[str]) -> bool:
 
 
 def _refuse_missing(connection: Connection) -> None:
-    missing = [name for name in missing_parts(connection) if not is_lite(name)]
-    if missing:
+    """Raise where tables that others made lack what we use; ours to make are no matter."""
+    missing = missing_parts(connection)
+    manilas = [name for name in missing if not is_ours(_table_of(name))]
+    if manilas:
         raise DatabaseUnfit(
-            reason=f"Manila's tables lack {_some(missing)}; bring them up to date with "
+            reason=f"Manila's tables lack {_some(manilas)}; bring them up to date with "
             "'manila-manage db sync' of Manila 23 first. Nothing was changed"
         )
+    volumes = [name for name in missing if _table_of(name) in CINDER_NAMES and "." in name]
+    if volumes:
+        raise DatabaseUnfit(
+            reason=f"tables of volumes were found that lack {_some(volumes)}; they must be those "
+            "of Cinder 2023.1 or later, or not be there. Nothing was changed"
+        )
+
+
+def _table_of(part: str) -> str:
+    """Return the table's name of 'table' or 'table.column'."""
+    return part.partition(".")[0]
 
 
 def _some(names: list[str], most: int = 20) -> str:

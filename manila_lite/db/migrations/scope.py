@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What alembic may look at: the lite_ tables and its own version table, nothing of Manila's."""
+"""What alembic may look at: the tables of ours and its own version table, nothing of Manila's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic.config import Config
 
-from manila_lite.db.models import is_lite, metadata
+from manila_lite.db.models import is_ours, metadata
 from manila_lite.db.models.base import VERSION_TABLE
 
 
@@ -30,8 +30,8 @@ def config() -> Config:
 
 
 def _include_name(name: str | None, type_: str, _parents: Any) -> bool:
-    return type_ != "table" or (is_lite(name) and name != VERSION_TABLE)
+    return type_ != "table" or (is_ours(name) and name != VERSION_TABLE)
 
 
 def _include_object(_item: Any, name: str | None, type_: str, _reflected: bool, _to: Any) -> bool:
-    return type_ != "table" or is_lite(name)
+    return type_ != "table" or is_ours(name)

@@ -13,7 +13,7 @@ from manila_lite.db.models.access import (
     share_snapshot_access_map,
     share_snapshot_instance_access_map,
 )
-from manila_lite.db.models.base import LITE_PREFIX, is_lite, metadata
+from manila_lite.db.models.base import CINDER_NAMES, LITE_PREFIX, is_lite, is_ours, metadata
 from manila_lite.db.models.group import (
     share_group_share_type_mappings,
     share_group_snapshots,
@@ -74,8 +74,20 @@ from manila_lite.db.models.type import (
     share_type_projects,
     share_types,
 )
+from manila_lite.db.models.volume import (
+    snapshot_metadata,
+    snapshots,
+    volume_admin_metadata,
+    volume_attachment,
+    volume_glance_metadata,
+    volume_metadata,
+    volume_type_extra_specs,
+    volume_types,
+    volumes,
+)
 
 __all__ = [
+    "CINDER_NAMES",
     "LITE_PREFIX",
     "async_operation_data",
     "availability_zones",
@@ -83,6 +95,7 @@ __all__ = [
     "drivers_private_data",
     "encryption_refs",
     "is_lite",
+    "is_ours",
     "lite",
     "messages",
     "metadata",
@@ -131,5 +144,14 @@ __all__ = [
     "share_type_projects",
     "share_types",
     "shares",
+    "snapshot_metadata",
+    "snapshots",
     "transfers",
+    "volume_admin_metadata",
+    "volume_attachment",
+    "volume_glance_metadata",
+    "volume_metadata",
+    "volume_type_extra_specs",
+    "volume_types",
+    "volumes",
 ]

@@ -10,19 +10,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, String, Table
+from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.schema import SchemaItem
 
 # One MetaData for Manila's tables and ours: joins need both.
 metadata = MetaData()
 
-# What a table of ours is called; everything else belongs to Manila and is never altered.
+# What the tables of our own are called.
 LITE_PREFIX = "lite_"
+
+# Tables of ours under the names that Cinder gives them. Everything else belongs to Manila and is
+# never altered.
+CINDER_NAMES = frozenset(
+    {
+        "snapshot_metadata",
+        "snapshots",
+        "volume_admin_metadata",
+        "volume_attachment",
+        "volume_glance_metadata",
+        "volume_metadata",
+        "volume_type_extra_specs",
+        "volume_types",
+        "volumes",
+    }
+)
 
 # Where alembic keeps the revision of our tables (Manila's own is alembic_version), and the
 # revision that this release works with.
 VERSION_TABLE = "lite_alembic_version"
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 
 # For tables of ours on MariaDB: its usual collations hold 'a' and 'A' for the same key, so that
 # one message could pass for the repetition of another.
@@ -31,6 +48,9 @@ LITE_TABLE_OPTIONS: dict[str, Any] = {
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
 }
+
+# MariaDB keeps whole seconds unless told otherwise.
+Moment = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def manila_table(name: str, *items: SchemaItem) -> Table:
@@ -57,5 +77,28 @@ def deleted_with_number() -> Column[int]:
 
 
 def is_lite(name: str | None) -> bool:
-    """Tell whether a table name is one of ours."""
+    """Tell whether a table name has our prefix."""
     return name is not None and name.startswith(LITE_PREFIX)
+
+
+def cinder_table(name: str, *items: SchemaItem) -> Table:
+    """Declare a table of ours that has Cinder's name, with the four columns all of them have.
+
+    ``deleted`` is a boolean there: false while the row lives.
+    """
+    assert name in CINDER_NAMES
+    return Table(
+        name,
+        metadata,
+        Column("created_at", Moment),
+        Column("updated_at", Moment),
+        Column("deleted_at", Moment),
+        Column("deleted", Boolean, default=False),
+        *items,
+        **LITE_TABLE_OPTIONS,
+    )
+
+
+def is_ours(name: str | None) -> bool:
+    """Tell whether a table is ours to make and to change: lite_ ones, and those of volumes."""
+    return is_lite(name) or name in CINDER_NAMES

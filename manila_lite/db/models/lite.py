@@ -10,11 +10,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from manila_lite.db.models.base import LITE_TABLE_OPTIONS, metadata
+from manila_lite.db.models.base import LITE_TABLE_OPTIONS, Moment, metadata
 
 # SQLite numbers rows by itself only where the key is INTEGER.
 BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Chunk = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 

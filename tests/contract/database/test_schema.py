@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from manila_lite.db.models import is_lite
+from manila_lite.db.models import is_ours
 from manila_lite.db.session import Database
 from tests.fixtures.databases import fresh_url, load_manila_schema
 
@@ -17,7 +17,7 @@ def reflected(engine):
     found = sa.MetaData()
     found.reflect(engine)
     tables = found.tables.items()
-    return {n: t for n, t in tables if not is_lite(n) and n != "alembic_version"}
+    return {n: t for n, t in tables if not is_ours(n) and n != "alembic_version"}
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from manila_lite.db.migrations.scope import config, settings
-from manila_lite.db.models import is_lite, metadata
-from manila_lite.db.models.base import HEAD_REVISION, VERSION_TABLE
+from manila_lite.db.models import is_lite, is_ours, metadata
+from manila_lite.db.models.base import CINDER_NAMES, HEAD_REVISION, VERSION_TABLE
 from manila_lite.db.session import Database
 from manila_lite.db.sync import DatabaseUnfit, current_revision, require_current, sync
 from tests.fixtures.databases import load_manila_schema
 
-LITE = sorted([VERSION_TABLE, *(name for name in metadata.tables if is_lite(name))])
+OURS = sorted([VERSION_TABLE, *(name for name in metadata.tables if is_ours(name))])
 ALL = sorted([VERSION_TABLE, *metadata.tables])
 
 # The dumps are PostgreSQL's and SQLite's.
@@ -95,8 +95,8 @@ def test_a_database_of_manilas_gets_our_tables_and_keeps_its_own_as_they_were(ma
     report = sync(manilas)
 
     assert report.made_by_manila
-    assert report.created_tables == tuple(LITE)
-    assert tables(manilas) == sorted([*theirs, *LITE])
+    assert report.created_tables == tuple(OURS)
+    assert tables(manilas) == sorted([*theirs, *OURS])
     assert shape(manilas, theirs) == before
 
 
@@ -115,6 +115,47 @@ def test_an_older_manila_is_refused_and_left_alone(manilas):
     assert "services.ensuring" in str(caught.value)
     assert "async_operation_data" in str(caught.value)
     assert tables(manilas) == before
+
+
+@on_dumps
+def test_tables_of_volumes_that_are_there_already_are_left_as_they_are(manilas):
+    with manilas.writer() as connection:
+        metadata.create_all(connection, tables=[metadata.tables["volume_types"]])
+    execute(manilas, "ALTER TABLE volume_types ADD COLUMN of_its_own INTEGER")
+    before = shape(manilas, ["volume_types"])
+
+    report = sync(manilas)
+
+    assert "volume_types" not in report.created_tables
+    assert "volumes" in report.created_tables
+    assert shape(manilas, ["volume_types"]) == before
+
+
+@on_dumps
+def test_tables_of_volumes_that_lack_a_column_are_refused_and_left_alone(manilas):
+    with manilas.writer() as connection:
+        metadata.create_all(connection, tables=[metadata.tables["volumes"]])
+    execute(manilas, "ALTER TABLE volumes DROP COLUMN previous_status")
+    before = tables(manilas)
+
+    with pytest.raises(DatabaseUnfit, match=r"volumes\.previous_status.*Cinder"):
+        sync(manilas)
+
+    assert tables(manilas) == before
+
+
+def test_a_database_from_before_volumes_gets_their_tables(empty):
+    sync(empty)
+    doomed = [table for table in reversed(metadata.sorted_tables) if table.name in CINDER_NAMES]
+    with empty.writer() as connection:
+        metadata.drop_all(connection, tables=doomed)
+    execute(empty, f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+
+    report = sync(empty)
+
+    assert report.created_tables == tuple(sorted(CINDER_NAMES))
+    assert (report.from_revision, report.to_revision) == ("0001", HEAD_REVISION)
+    assert tables(empty) == ALL
 
 
 def test_a_database_of_somebody_else_is_refused_and_left_alone(empty):

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from manila_lite.db import models
-from manila_lite.db.models import is_lite, metadata
+from manila_lite.db.models import CINDER_NAMES, is_lite, is_ours, metadata
 
 SCHEMA = Path(__file__).parents[2] / "data" / "manila-schema-sqlite.sql"
 
@@ -61,7 +61,7 @@ def ours():
         for index in table.indexes
     )
     tables = reflected(f"{script};\n{indexes};")
-    return {name: table for name, table in tables.items() if not is_lite(name)}
+    return {name: table for name, table in tables.items() if not is_ours(name)}
 
 
 def pairs(manila, ours):
@@ -136,7 +136,7 @@ def test_a_row_is_inserted_as_living_whichever_form_its_deleted_column_has():
     flags = {
         name: table.columns["deleted"].default.arg
         for name, table in metadata.tables.items()
-        if not is_lite(name)
+        if not is_ours(name)
     }
 
     assert flags["shares"] == "False"
@@ -153,3 +153,23 @@ def test_names_fit_every_database():
     ]
 
     assert max(len(str(name)) for name in names) <= 63
+
+
+def test_the_tables_of_volumes_have_cinders_names_and_are_ours_to_make():
+    for name in CINDER_NAMES:
+        assert getattr(models, name) is metadata.tables[name]
+        assert is_ours(name)
+    assert {name for name in metadata.tables if is_ours(name) and not is_lite(name)} == CINDER_NAMES
+
+
+def test_a_volume_is_inserted_as_living_by_a_boolean():
+    for name in CINDER_NAMES:
+        assert metadata.tables[name].columns["deleted"].default.arg is False
+
+
+def test_the_tables_of_volumes_refer_to_each_other_only():
+    referred = {
+        key.column.table.name for name in CINDER_NAMES for key in metadata.tables[name].foreign_keys
+    }
+
+    assert referred <= CINDER_NAMES
