@@ -91,12 +91,12 @@ def is_loopback(host: str) -> bool:
 
 
 def check(conf: cfg.ConfigOpts) -> None:
-    """Raise ConfigurationError where callbacks are wanted and anybody could send them."""
+    """Raise ConfigurationError for a token that is guessed soon, and where anybody could call."""
     section = conf[GROUP]
+    if section.token and len(section.token) < SHORTEST_TOKEN:
+        _refuse("token", "***", f"must have at least {SHORTEST_TOKEN} characters")
     if not section.enabled:
         return
-    if section.token is not None and len(section.token) < SHORTEST_TOKEN:
-        _refuse("token", "***", f"must have at least {SHORTEST_TOKEN} characters")
     if authentication(conf) == NOBODY and not is_loopback(section.listen_host):
         reason = f"needs token or [{KEYSTONE_GROUP}] where others than this machine can connect"
         _refuse("listen_host", section.listen_host, reason)

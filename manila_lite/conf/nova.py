@@ -62,11 +62,11 @@ SESSION_OPTS = [
     cfg.StrOpt("certfile", help="PEM file of this service's own certificate."),
     cfg.StrOpt("keyfile", help="PEM file of the key that belongs to certfile."),
     cfg.BoolOpt("insecure", default=False, help="Do not check the servers' certificates."),
-    cfg.IntOpt(
+    cfg.FloatOpt(
         "timeout",
-        default=60,
-        min=1,
-        max=3600,
+        default=60.0,
+        min=1.0,
+        max=3600.0,
         help="Seconds without an answer after which a request counts as lost. Nova may have taken "
         "it by then, so it is not sent again.",
     ),
