@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ ProcessLimits = processutils.ProcessLimits
 DEFAULT_TIMEOUT: Final = 600.0
 DEFAULT_MAX_OUTPUT: Final = 1024 * 1024
 _SHOWN_IN_ERROR: Final = 8 * 1024
+_OSLO_PRLIMIT: Final = (sys.executable, "-m", "oslo_concurrency.prlimit")
 _SECRET_OPTION: Final = re.compile(
     r"--?[\w-]*(passw(or)?d|passphrase|secret|token|credentials?)[\w-]*$", re.I
 )
@@ -150,8 +152,15 @@ def _accepted(check_exit_code: bool | int | Collection[int]) -> list[int] | None
 
 
 def _limiter(limits: list[str]) -> list[str]:
-    """Limits are set by a program in between: setting them after a fork is unsafe in threads."""
-    return [sys.executable, "-m", "oslo_concurrency.prlimit", *limits, "--"] if limits else []
+    """Limits are set by a program in between: setting them after a fork is unsafe in threads.
+
+    util-linux's does what oslo.concurrency's does, with the same options, at once: starting Python
+    takes longer than most commands.
+    """
+    if not limits:
+        return []
+    program = shutil.which("prlimit")
+    return [*([program] if program else _OSLO_PRLIMIT), *limits, "--"]
 
 
 def _check(
