@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The volume RPC API as this project's client sends it: a table.
 
-Methods, versions and kinds are Cinder's (3.0 to 3.19). Where Cinder's client sends a whole object
+Methods, versions and kinds are Cinder's (3.0 to 3.20). Where Cinder's client sends a whole object
 ours sends its id under the name that Cinder's 2.x had for it; the service takes either.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from manila_lite.rpc.share_methods import CALL, CAST, FANOUT, Method
 
-#: What Cinder 2023.1 and later speaks; a sender may be older than we are, never newer.
-RPC_API_VERSION = "3.19"
+#: What Cinder 29 speaks; a sender may be older than we are, never newer.
+RPC_API_VERSION = "3.20"
 
 
 def _cast(name: str, version: str, *args: str) -> Method:

@@ -272,13 +272,21 @@ def attachment_update(
     """
     wait_for_lane(environment, volume_id)
     volume = _volume(environment, volume_id)
-    if not any(a["id"] == attachment_id for a in volume["volume_attachment"]):
+    attachment = _chosen(volume, attachment_id)
+    if attachment is None:
         raise exception.VolumeAttachmentNotFound(filter=f"attachment_id = {attachment_id}")
-    mode = str(connector.get("mode") or "rw")
+    mode = _mode(attachment, connector)
     _refuse_writing(volume, mode)
-    found = _connect(environment, context, volume, connector)
+    found = _connect(environment, context, volume, {**connector, "mode": mode})
     _write(environment, *_connected(environment, volume, attachment_id, connector, mode))
     return found
+
+
+def _mode(attachment: Record, connector: Mapping[str, Any]) -> str:
+    """What the attachment was reserved for goes before what the host says."""
+    reserved = attachment["attach_mode"]
+    # The text is what Cinder writes where nobody chose one.
+    return str(connector.get("mode") or "rw") if reserved in (None, "null") else str(reserved)
 
 
 def _connected(

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from manila_lite import exception
+from manila_lite.engine import Pending
 from manila_lite.engine.settings import EngineSettings
 from tests.support.engine import Bench, Crash, applying, claiming_name
 
@@ -271,3 +272,23 @@ def test_the_settings_refuse_numbers_that_make_no_sense():
     for wrong in ({"threads": 0}, {"lease": -1.0}, {"interrupted_operation_policy": "maybe"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             EngineSettings(**wrong)
+
+
+def test_a_flow_can_tell_how_far_it_came_before(bench):
+    seen = []
+
+    @bench.flow
+    def twice(op, key: str):
+        seen.append((op.is_done("first"), op.is_done("second")))
+        op.step("first", lambda: None)
+        op.wait("second", lambda: Pending() if len(seen) < 2 else "over")
+        seen.append((op.is_done("first"), op.is_done("second")))
+
+    worker = bench.worker()
+    worker.cast("twice", key="a")
+    worker.run_until_idle()
+    bench.clock.advance(1)
+    seen.append("later")
+    worker.run_until_idle()
+
+    assert seen == [(False, False), "later", (True, False), (True, True)]
