@@ -108,8 +108,21 @@ def check(conf: cfg.ConfigOpts) -> None:
     url = section.endpoint_override
     if url is not None and not _is_http(url):
         _refuse("endpoint_override", url, "must be a URL that begins with http:// or https://")
-    if conf[auth_group(conf)].auth_type == NO_AUTHENTICATION and url is None:
+    auth_type = conf[auth_group(conf)].auth_type
+    if auth_type == NO_AUTHENTICATION and url is None:
         _refuse("endpoint_override", "(not set)", "must be set where auth_type is none")
+    if auth_type not in (None, "", NO_AUTHENTICATION):
+        _check_plugin(conf, auth_type)
+
+
+def _check_plugin(conf: cfg.ConfigOpts, auth_type: str) -> None:
+    """Make the plugin and throw it away: it says what it lacks. It connects to nothing."""
+    from keystoneauth1 import exceptions, loading
+
+    try:
+        loading.load_auth_from_conf_options(conf, GROUP)
+    except (exceptions.ClientException, cfg.Error, ValueError) as error:
+        _refuse("auth_type", auth_type, " ".join(str(error).split()))
 
 
 def _is_http(url: str) -> bool:

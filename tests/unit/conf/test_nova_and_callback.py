@@ -23,6 +23,9 @@ def configured(tmp_path, text):
         ("endpoint_override = http://", "http://"),
         ("endpoint_override = http://nova:port/", "http://"),
         ("auth_type = none", "must be set where auth_type is none"),
+        ("auth_type = nothing_of_that_name", "auth_type = nothing_of_that_name"),
+        ("auth_type = v3password\nauth_url = http://k/v3\nusername = x", "domain"),
+        ("auth_type = v3password", "auth_url"),
     ],
 )
 def test_nova_that_cannot_be_reached_is_refused(tmp_path, options, reason):
@@ -34,7 +37,7 @@ def test_nova_that_cannot_be_reached_is_refused(tmp_path, options, reason):
     "options",
     [
         "",
-        "auth_type = password\nauth_url = http://keystone/v3",
+        "auth_type = password\nauth_url = http://keystone/v3\nusername = x\npassword = y",
         "auth_type = none\nendpoint_override = https://[::1]:8774/v2.1",
         "auth_section = keystone_authtoken",
     ],
