@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from manila_lite import exception
-from manila_lite.image import formats, inspection, qemu, settings
+from manila_lite.image import formats, qemu, settings
 from manila_lite.image import progress as progress_of
 from manila_lite.image.progress import Progress, Report
 from manila_lite.image.service import ACTIVE, ImageService
 from manila_lite.image.steps import check_conversion, check_virtual_size, converted, unacceptable
 from manila_lite.image.temporary import check_space, temporary_file
+from manila_lite.volume.qcow2 import foreign
 
 _DOWNLOADED: Final = 0.5  # share of the way
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -71,7 +72,7 @@ def fetch_to_volume_format(
         found = _inspected(path, image_id, meta, size)
         _check_target(path, dest, found, volume_format, image_id)
         converted(
-            path, dest, found.image_format, volume_format,
+            path, dest, found.file_format, volume_format,
             image_id=image_id, subformat=volume_subformat, sparse=not disable_sparse,
             run_as_root=run_as_root, way=way.part(_DOWNLOADED, 1),
         )  # fmt: skip
@@ -147,25 +148,25 @@ def _download(
 
 def _inspected(
     path: str, image_id: str, meta: Mapping[str, Any], size: int | None
-) -> inspection.Found:
+) -> foreign.ForeignImage:
     """What the file is, first read by ourselves and only then looked at by qemu-img."""
     allowed = settings.current().vmdk_types
-    found = inspection.inspect(path, image_id, meta["disk_format"], allowed)
+    found = foreign.inspect(path, image_id, meta["disk_format"], vmdk_types=allowed)
     if size is not None:
         check_virtual_size(found.virtual_size, size, image_id)
-    if found.image_format != "raw":
+    if found.file_format != "raw":
         _confirm(path, image_id, found, size)
     return found
 
 
-def _confirm(path: str, image_id: str, found: inspection.Found, size: int | None) -> None:
+def _confirm(path: str, image_id: str, found: foreign.ForeignImage, size: int | None) -> None:
     """Have qemu-img say the same of an image that our own reading found harmless."""
     try:
-        info = qemu.info(path, found.image_format)
-        qemu.check(path, found.image_format)
+        info = qemu.info(path, found.file_format)
+        qemu.check(path, found.file_format)
     except exception.ProcessExecutionError as error:
         raise unacceptable(image_id, f"qemu-img refuses it: {_last_line(error)}") from error
-    if info.file_format != found.image_format or info.backing_file:
+    if info.file_format != found.file_format or info.backing_file:
         raise unacceptable(image_id, f"qemu-img takes it for {info.file_format} with a backing "
                             f"file {info.backing_file!r}")  # fmt: skip
     if size is not None:
@@ -173,9 +174,9 @@ def _confirm(path: str, image_id: str, found: inspection.Found, size: int | None
 
 
 def _check_target(
-    path: str, dest: str, found: inspection.Found, volume_format: str, image_id: str
+    path: str, dest: str, found: foreign.ForeignImage, volume_format: str, image_id: str
 ) -> None:
-    needed = qemu.space_needed(path, found.image_format, volume_format)
+    needed = qemu.space_needed(path, found.file_format, volume_format)
     if needed is not None and os.path.isfile(dest):
         # What the old contents of the target take becomes free when it is made anew.
         check_space(dest, needed - os.stat(dest).st_blocks * 512, image_id)

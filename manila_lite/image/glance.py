@@ -40,8 +40,12 @@ _READ_ONLY: Final = frozenset(
 _PATCH: Final = "application/openstack-images-v2.1-json-patch"
 _NEXT: Final = re.compile(r"^/v2/")
 _UNAVAILABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
+# Of these, the answers that say that nothing was done.
+_NOT_TAKEN: Final = frozenset({408, 429, 503})
 _MOST_IMAGES: Final = 10_000
 _PAUSE: Final = 1.0  # seconds between two tries
+# keystoneauth would repeat requests by itself, and send the rest of a file for the whole.
+_ONCE: Final[Mapping[str, Any]] = {"connect_retries": 0, "status_code_retries": 0}
 
 
 class GlanceImageService:
@@ -51,7 +55,7 @@ class GlanceImageService:
         self._conf = conf
         self._clock = clock
         self._mutex = threading.Lock()
-        self._proxies: list[Any] | None = None
+        self._links: list[glance_session.Link] | None = None
         self._tries = 1 + conf.glance.glance_num_retries
 
     def show(self, context: Any, image_id: str) -> Meta:
@@ -145,8 +149,8 @@ class GlanceImageService:
         path = f"/images/{image_id}/file"
         headers = {"Content-Type": "application/octet-stream", "Accept": "", **headers}
         try:
-            response = self._proxy(0).put(
-                path, data=reader, headers=headers, allow_reauth=False, connect_retries=0
+            response = self._http(0).put(
+                path, data=reader, headers=headers, allow_reauth=False, **_ONCE
             )
         except Exception as error:
             raise self._interrupted(image_id, error) from error
@@ -185,32 +189,43 @@ class GlanceImageService:
     ) -> Any:
         """Send a request until an answer comes, to one server after the other.
 
-        repeat: whether the request may be repeated when it may have been taken already.
+        repeat: whether it may be sent again when it may have been taken already. If not,
+        BackendOutcomeUnknown tells of such an end.
         """
-        global_id = getattr(context, "global_id", None)
+        kwargs = {**_ONCE, "global_request_id": getattr(context, "global_id", None), **kwargs}
         for number in range(self._tries):
             if number:
                 self._clock.wait(threading.Event(), _PAUSE)
-            error: object
-            try:
-                ask = getattr(self._proxy(number), method)
-                response = ask(path, connect_retries=0, global_request_id=global_id, **kwargs)
-            except glance_session.connection_errors() as failure:
-                error = failure
-                if not repeat and not glance_session.never_connected(failure):
-                    break
-            else:
-                if response.status_code not in _UNAVAILABLE or not (repeat or number):
-                    _check(response, image_id)
-                    return response
-                error = f"status {response.status_code}"
+            response, error, was_taken = self._answer(number, method, path, kwargs)
+            if error is None:
+                _check(response, image_id)
+                return response
+            if was_taken and not repeat:
+                raise exception.BackendOutcomeUnknown(reason=_one_line(error))
         raise exception.GlanceConnectionFailed(reason=_one_line(error))
 
-    def _proxy(self, number: int) -> Any:
+    def _answer(
+        self, number: int, method: str, path: str, kwargs: Mapping[str, Any]
+    ) -> tuple[Any, object, bool]:
+        """Send a request once: the response, or what went wrong and whether it may be taken."""
+        try:
+            response = getattr(self._http(number), method)(path, **kwargs)
+        except glance_session.connection_errors() as error:
+            return None, error, not _is_transient(error)
+        except glance_session.refusals() as error:
+            if _is_transient(error):
+                return None, error, False
+            reason = f"this service is not let in: {_one_line(error)}"
+            raise exception.NotAuthorized(reason) from error
+        if response.status_code in _UNAVAILABLE:
+            return None, f"status {response.status_code}", response.status_code not in _NOT_TAKEN
+        return response, None, False
+
+    def _http(self, number: int) -> Any:
         with self._mutex:
-            if self._proxies is None:
-                self._proxies = glance_session.make_proxies(self._conf)
-            return self._proxies[number % len(self._proxies)]
+            if self._links is None:
+                self._links = glance_session.make_links(self._conf)
+            return self._links[number % len(self._links)].http
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
@@ -240,8 +255,6 @@ def _check(response: Any, image_id: str) -> None:
         raise exception.ImageConflict(image_id=image_id, reason=reason)
     if status == 413:
         raise exception.ImageTooBig(image_id=image_id, reason=reason)
-    if status in _UNAVAILABLE:
-        raise exception.GlanceConnectionFailed(reason=reason)
     raise exception.ImageUnacceptable(image_id=image_id, reason=reason)
 
 
@@ -261,6 +274,11 @@ def _to_glance(image_meta: Mapping[str, Any]) -> Meta:
 def _pointer(key: str) -> str:
     """A key as a part of a JSON pointer."""
     return key.replace("~", "~0").replace("/", "~1")
+
+
+def _is_transient(error: BaseException) -> bool:
+    """Whether the request cannot have been taken."""
+    return exception.classify(error) is exception.ErrorKind.TRANSIENT
 
 
 def _one_line(text: object) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from oslo_config import cfg
@@ -11,15 +12,22 @@ from manila_lite import exception, no_eventlet
 from manila_lite.conf import images as images_conf
 
 
-def make_proxies(conf: cfg.ConfigOpts) -> list[Any]:
-    """openstacksdk's client of the image API, one for each server that is to be tried in turn.
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """http: openstacksdk's REST client of the image API; it needs its connection to live."""
 
-    Raises ConfigurationError for credentials that are incomplete, and what keystoneauth raises
-    when Keystone is away.
+    connection: Any
+    http: Any
+
+
+def make_links(conf: cfg.ConfigOpts) -> list[Link]:
+    """A way to each server that is to be tried in turn. Connects to nothing.
+
+    Raises ConfigurationError for credentials that are incomplete.
     """
     session = _session(conf)
-    urls = images_conf.glance_urls(conf) or [None]
-    return [_proxy(conf, session, url) for url in urls]
+    urls: list[str | None] = [*images_conf.glance_urls(conf)]
+    return [_link(conf, session, url) for url in urls or [None]]
 
 
 def connection_errors() -> tuple[type[Exception], ...]:
@@ -28,12 +36,19 @@ def connection_errors() -> tuple[type[Exception], ...]:
         import requests
         from keystoneauth1 import exceptions
 
-    return (exceptions.ConnectionError, requests.exceptions.RequestException)
+    return (
+        exceptions.ConnectionError,
+        exceptions.DiscoveryFailure,
+        requests.exceptions.RequestException,
+    )
 
 
-def never_connected(error: BaseException) -> bool:
-    """Whether the request cannot have arrived."""
-    return exception.classify(error) is exception.ErrorKind.TRANSIENT
+def refusals() -> tuple[type[Exception], ...]:
+    """What keystoneauth raises beside them: Keystone said no, or has no address for the service."""
+    with no_eventlet.hidden():
+        from keystoneauth1 import exceptions
+
+    return (exceptions.ClientException,)
 
 
 def _session(conf: cfg.ConfigOpts) -> Any:
@@ -67,16 +82,21 @@ def _credentials(conf: cfg.ConfigOpts) -> Any:
         ) from error  # fmt: skip
 
 
-def _proxy(conf: cfg.ConfigOpts, session: Any, url: str | None) -> Any:
+def _link(conf: cfg.ConfigOpts, session: Any, url: str | None) -> Link:
     with no_eventlet.hidden():
-        from openstack import connection
+        from openstack import connection as sdk
 
     section = conf[images_conf.GLANCE_GROUP]
-    return connection.Connection(
+    connection = sdk.Connection(
         session=session,
         region_name=section.region_name,
         image_api_version="2",
         image_interface=section.interface,
         image_endpoint_override=url,
         app_name="manila-lite",
-    ).image
+    )
+    # connection.image would ask for versions at once, of a server that may be away; it is what
+    # tells its client which connection it belongs to, too.
+    http = connection.config.get_session_client("image")
+    http._connection = connection
+    return Link(connection, http)

@@ -9,9 +9,10 @@ from typing import Any
 from oslo_utils import imageutils, units
 
 from manila_lite import exception
-from manila_lite.image import formats, inspection, qemu, settings
+from manila_lite.image import formats, qemu, settings
 from manila_lite.image import progress as progress_of
 from manila_lite.image.progress import Progress, Report
+from manila_lite.volume.qcow2 import foreign
 
 
 def convert_image(
@@ -92,10 +93,13 @@ def check_virtual_size(virtual_size: float, volume_size: int, image_id: str) -> 
 
 def detected_format(path: str, shown: str, allow_backing_file: bool = False) -> str:
     """What the header of a file says that it is, by qemu's name; ImageUnacceptable if unsafe."""
-    found = inspection.inspect(
-        path, shown, None, settings.current().vmdk_types, allow_backing_file=allow_backing_file
+    found = foreign.inspect(
+        path,
+        shown,
+        vmdk_types=settings.current().vmdk_types,
+        allow_backing_file=allow_backing_file,
     )
-    return found.image_format
+    return found.file_format
 
 
 def check_conversion(image_id: str, image_format: str, volume_format: str) -> None:

@@ -282,3 +282,22 @@ def test_command_as_root_runs_in_the_helper(helper, tmp_path):
 def test_service_that_is_root_needs_no_helper():
     output, _ = process.execute("sh", "-c", "echo $PPID", run_as_root=True, root_helper="sudo x")
     assert int(output) == os.getpid()
+
+
+def test_output_is_told_as_it_comes():
+    told = []
+    script = "echo one; read line; echo two"
+    output, _ = process.execute("sh", "-c", script, process_input="go\n", on_output=told.append)
+    assert b"".join(told).decode() == output == "one\ntwo\n"
+
+
+def test_who_is_told_can_end_the_command(tmp_path):
+    pids = tmp_path / "pid"
+
+    def refuse(output):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        script = f"echo $$ > {pids}; echo told; exec sleep 60"
+        process.execute("sh", "-c", script, on_output=refuse)
+    assert wait_until(lambda: not alive(pids.read_text().strip()))

@@ -300,3 +300,13 @@ def test_credentials_that_are_incomplete_name_the_option(connected, glance):
     service = connected("auth_type = password")
     with pytest.raises(exception.ConfigurationError, match="auth"):
         service.show(CONTEXT, glance.add())
+
+
+def test_an_image_is_not_made_twice_where_the_first_try_may_have_made_it(glance, service):
+    glance.answers = [502]
+    with pytest.raises(exception.BackendOutcomeUnknown):
+        service.create(CONTEXT, {"name": "new"})
+    assert glance.asked("POST", "/v2/images") == 1
+    glance.answers = [503]
+    service.create(CONTEXT, {"name": "new"})
+    assert len(glance.images) == 1

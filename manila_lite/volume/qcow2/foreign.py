@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image from outside is, found out by reading its first bytes.
+"""What an image from outside is, found out by reading it before qemu-img sees it.
 
 qemu-img trusts the images that it opens: a backing file, a data file or an extent named in one is
-opened as well, and may be any file of this machine. So every foreign image passes here before
-qemu-img sees it. Nothing but the image itself is opened.
+opened as well, and may be any file of this machine. Here nothing but the image itself is opened,
+whatever it says; oslo.utils parses the headers in Python.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from typing import Any, Final
 from oslo_utils.imageutils import format_inspector
 
 from manila_lite import exception
-from manila_lite.image import formats
 
-# oslo.utils' names of what it recognises, and qemu's. A partition table or an ISO file system is
-# what a raw disk has in it.
-_QEMU: Final = {"raw": "raw", "gpt": "raw", "iso": "raw", "luks": "raw", "qcow2": "qcow2",
-                "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}  # fmt: skip
+ACCEPTED: Final = frozenset({"raw", "qcow2", "vmdk", "vpc", "vhdx", "vdi"})
+VMDK_TYPES: Final = ("streamOptimized", "monolithicSparse")
+
+# By oslo.utils' names. A partition table or an ISO file system is what a raw disk has in it.
+_DETECTED: Final = {
+    "raw": "raw", "gpt": "raw", "iso": "raw", "luks": "raw", "qcow2": "qcow2", "vmdk": "vmdk",
+    "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx",
+}  # fmt: skip
+_OF_GLANCE: Final = {
+    "raw": "raw", "iso": "raw", "ami": "raw", "ari": "raw", "aki": "raw", "qcow2": "qcow2",
+    "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vpc": "vpc", "vhdx": "vhdx",
+}  # fmt: skip
 _CHUNK: Final = 1 << 20
 _CREATE_TYPE: Final = re.compile(rb'^\s*createtype\s*=\s*"([^"\n]{1,64})"', re.I | re.M)
 _PARENT: Final = re.compile(rb"^\s*parentfilenamehint\s*=", re.I | re.M)
@@ -33,37 +40,46 @@ _EXTENT: Final = re.compile(rb"^\s*(?:rw|rdonly|noaccess)\s+\d+\s+(\w+)", re.I |
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """image_format: qemu's name. virtual_size: bytes; of a raw image, the size of the file."""
+class ForeignImage:
+    """file_format as qemu calls it; virtual_size in bytes, of a raw image the file's own."""
 
-    image_format: str
+    file_format: str
     virtual_size: int
 
 
 def inspect(
     path: str,
     image_id: str,
-    claimed: str | None,
-    vmdk_types: Collection[str] = (),
+    expected: str | None = None,
+    accepted: Collection[str] = ACCEPTED,
+    *,
+    vmdk_types: Collection[str] = VMDK_TYPES,
     allow_backing_file: bool = False,
-) -> Found:
-    """Return what the file is. Raises ImageUnacceptable, with the reason, for all that is unsafe.
+) -> ForeignImage:
+    """Find out what an image is, and refuse what could reach for other files.
 
-    claimed: the disk format of its metadata, which must agree with what the file shows; None where
-    nobody claims anything. vmdk_types: createTypes that are accepted. allow_backing_file: in
-    qcow2 images, for files of our own.
+    expected: the disk format that its metadata name, as Glance does; what the file shows must
+    agree. accepted: formats by qemu's names. vmdk_types: createTypes that are accepted.
+    allow_backing_file: in qcow2 images, for files of our own. Raises ImageUnacceptable, with the
+    reason.
     """
     with _refusing(image_id):
-        expected = _expected(claimed)
         detected = _detected(path)
         names = " and ".join(sorted(str(inspector) for inspector in detected))
-        image_format = _qemu_name(names)
-        if expected is not None and expected != image_format:
-            raise _Unsafe(f"its metadata say {claimed}, but its contents are {names}")
-        if image_format == "raw":
-            return Found("raw", os.path.getsize(path))
+        file_format = _qemu_name(names)
+        if expected is not None and to_qemu(expected) != file_format:
+            raise _Unsafe(f"its metadata say {expected:.40}, but its contents are {names}")
+        if file_format not in accepted:
+            raise _Unsafe(f"images of format {names} are not accepted")
+        if file_format == "raw":
+            return ForeignImage("raw", os.path.getsize(path))
         _check(detected[0], vmdk_types, allow_backing_file)
-        return Found(image_format, detected[0].virtual_size)
+        return ForeignImage(file_format, detected[0].virtual_size)
+
+
+def to_qemu(disk_format: object) -> str | None:
+    """qemu's name of one of Glance's disk formats; None for one that is not known here."""
+    return _OF_GLANCE.get(disk_format.lower()) if isinstance(disk_format, str) else None
 
 
 def _detected(path: str) -> list[Any]:
@@ -95,23 +111,14 @@ def _refusing(image_id: str) -> Iterator[None]:
         raise exception.ImageUnacceptable(image_id=image_id, reason=reason) from error
 
 
-def _expected(claimed: str | None) -> str | None:
-    if claimed is None:
-        return None
-    expected = formats.to_qemu(claimed)
-    if expected is None:
-        raise _Unsafe(f"format {claimed!r:.40} is not supported")
-    return expected
-
-
 def _qemu_name(names: str) -> str:
     """Installation media are ISO file systems and disks with partitions at once: both are raw."""
-    found = {_QEMU.get(name, name) for name in names.split(" and ")}
+    found = {_DETECTED.get(name, name) for name in names.split(" and ")}
     if found == {"raw"}:
         return "raw"
-    if names not in _QEMU:
+    if names not in _DETECTED:
         raise _Unsafe(f"what is {names} is not supported")
-    return _QEMU[names]
+    return _DETECTED[names]
 
 
 def _check(inspector: Any, vmdk_types: Collection[str], allow_backing_file: bool) -> None:
