@@ -235,7 +235,7 @@ class Watch:
             return NOVA_FAILED
         if word[1] == SPOKEN:
             # Late words of an earlier request are told from this one's by what the images show.
-            return Pending() if self.state() == self.undone else NOVA_IS_DONE
+            return Pending() if self._seen() in (None, self.undone) else NOVA_IS_DONE
         return IMAGES_SAY_SO if self._shows_itself() else Pending()
 
     def _shows_itself(self) -> bool:
@@ -245,7 +245,15 @@ class Watch:
             return False
         self._pause *= 2
         self._next_look = now + self._pause
-        return self.state() == self.done
+        return self._seen() == self.done
+
+    def _seen(self) -> str | None:
+        """What the images show; None while they cannot be looked at, which says nothing of Nova."""
+        try:
+            return self.state()
+        except Exception as error:
+            LOG.warning("The images of snapshot %s are not to be seen: %s", self.snapshot_id, error)
+            return None
 
 
 @contextlib.contextmanager

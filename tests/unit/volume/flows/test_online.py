@@ -90,6 +90,30 @@ def test_a_word_that_the_images_belie_is_not_believed(site, new):
     assert site.operation(uuid)["state"] == "succeeded"
 
 
+def test_images_that_cannot_be_looked_at_for_a_while_end_nothing(site, new):
+    uuid = site.cast("create_snapshot", snapshot_id=new)
+    site.run()
+    images_show(site, exception.BackingFileRefused(path="overlay", reason="it is being changed"))
+    site.call_back(new, "creating")
+    site.run(30)
+    assert site.operation(uuid)["state"] == "waiting"
+
+    images_show(site, "switched")
+    site.run(10)
+
+    assert site.operation(uuid)["state"] == "succeeded"
+
+
+def test_images_that_cannot_be_looked_at_do_not_end_a_wait_for_a_silent_nova(site, new):
+    images_show(site, exception.BackingFileRefused(path="overlay", reason="it is being changed"))
+    uuid = site.cast("create_snapshot", snapshot_id=new)
+
+    site.run(CREATE / 2)
+
+    assert site.driver.called("online_snapshot_state") > 0
+    assert site.operation(uuid)["state"] == "waiting"
+
+
 def test_where_the_images_say_nothing_novas_word_counts(site, new):
     images_show(site, "unknown")
     uuid = site.cast("create_snapshot", snapshot_id=new)
