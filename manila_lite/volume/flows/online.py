@@ -185,12 +185,14 @@ def _plan(driver: Any, snapshot: Record) -> dict[str, Any]:
 
 def _merge(op: Operation, snapshot: Record, plan: Mapping[str, Any]) -> None:
     nova = _nova(op, snapshot)
-    delete_info = plan["delete_info"]
-    _ask_once(
-        op,
-        snapshot,
-        functools.partial(nova.delete_volume_snapshot, op.context, snapshot["id"], delete_info),
+    question = functools.partial(
+        nova.delete_volume_snapshot, op.context, snapshot["id"], plan["delete_info"]
     )
+    try:
+        _ask_once(op, snapshot, question)
+    except Exception:
+        _forget_plan(op, snapshot, plan)
+        raise
     watch = Watch(
         op.env,
         snapshot["id"],
@@ -201,6 +203,21 @@ def _merge(op: Operation, snapshot: Record, plan: Mapping[str, Any]) -> None:
         float(op.env.conf.nova_snapshot_delete_timeout),
     )
     _wait(op, watch, "merge the image of the snapshot")
+
+
+def _forget_plan(op: Operation, snapshot: Record, plan: Mapping[str, Any]) -> None:
+    """Have the driver note that nothing is under way, so that other snapshots can be deleted.
+
+    Only where Nova did not take the request, nor any earlier one that nobody knows the end of.
+    An error that Nova reports later is no such proof: the hypervisor may go on merging when Nova
+    has lost sight of it.
+    """
+    if plan.get("asked_before", True):
+        return
+    try:
+        op.env.driver.abandon_online_deletion(snapshot)
+    except Exception as error:
+        LOG.warning("Snapshot %s still counts as being deleted: %s", snapshot["id"], error)
 
 
 # -- what both have in common ------------------------------------------------------------------

@@ -431,6 +431,38 @@ def test_a_deletion_that_nova_refuses_has_changed_nothing(site, doomed):
     assert site.driver.called("complete_online_deletion") == 0
 
 
+@pytest.mark.parametrize("asked_before", [True, False])
+@pytest.mark.parametrize("error", [exception.NovaRefused(reason="paused"),
+                                   exception.NovaUnavailable(reason="away")], ids=repr)  # fmt: skip
+def test_a_request_that_nova_did_not_take_is_forgotten_unless_another_may_be_under_way(
+    site, doomed, asked_before, error
+):
+    site.driver.answers["plan_online_deletion"] = {**PLAN, "asked_before": asked_before}
+    site.driver.answers["abandon_online_deletion"] = None
+    site.nova.answers["delete_volume_snapshot"] = error
+
+    uuid = site.cast("delete_snapshot", snapshot_id=doomed)
+    site.run(600)
+
+    assert site.operation(uuid)["state"] == "failed"
+    assert site.driver.called("abandon_online_deletion") == (not asked_before)
+
+
+@pytest.mark.parametrize("word", ["error_deleting", None])
+def test_a_deletion_that_nova_took_is_never_forgotten(site, doomed, word):
+    site.driver.answers["plan_online_deletion"] = {**PLAN, "asked_before": False}
+    site.driver.answers["abandon_online_deletion"] = None
+    uuid = site.cast("delete_snapshot", snapshot_id=doomed)
+    site.run()
+    if word:
+        site.call_back(doomed, word)
+
+    site.run(DELETE + 20)
+
+    assert site.operation(uuid)["state"] == "failed"
+    assert site.driver.called("abandon_online_deletion") == 0
+
+
 def test_what_an_earlier_request_has_merged_meanwhile_is_completed_without_nova(site, doomed):
     images_show(site, "done")
 
