@@ -109,12 +109,12 @@ class RecordingDriver(Recorder):
             prepare_online_snapshot={"new_file": "overlay"}, online_snapshot_state="unswitched",
             complete_online_snapshot=None, abandon_online_snapshot=None,
             plan_online_deletion=PLAN, online_deletion_state="undone",
-            complete_online_deletion=None,
+            complete_online_deletion=None, abandon_online_deletion=None,
         )  # fmt: skip
 
 
 @functools.cache
-def _conf() -> cfg.ConfigOpts:
+def conf_of_back_end() -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     opts.register_all(conf)
     opts.register_volume_backend(conf, "backend")
@@ -142,7 +142,7 @@ class Site:
             shared.current = self.clock
             _empty(database)
         self.database = database
-        self.conf = _conf()
+        self.conf = conf_of_back_end()
         self.conf.clear_override("interrupted_operation_policy", group="backend")
         if policy is not None:
             self.conf.set_override("interrupted_operation_policy", policy, group="backend")
