@@ -120,6 +120,11 @@ class Nova:
         with self._changed:
             assert self._changed.wait_for(lambda: not self._busy, timeout), "Nova is busy"
 
+    @property
+    def busy(self) -> bool:
+        """Whether work is under way, or a callback to come."""
+        return self._busy > 0
+
     def wait_requests(self, count: int, timeout: float = 30) -> None:
         """Wait until so many requests were accepted."""
         with self._changed:
