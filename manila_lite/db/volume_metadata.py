@@ -23,7 +23,7 @@ OF_VOLUME: Mapping[str, sa.Table] = {
     "volume_glance_metadata": volume_glance_metadata,
 }
 
-_IDS = sa.bindparam("ids", expanding=True)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 
 
 def _pairs(kind: str, table: sa.Table) -> sa.Select[Any]:
@@ -68,8 +68,9 @@ class _Statements:
     def __init__(self, table: sa.Table, owner: str) -> None:
         c = table.c
         this = (c[owner] == sa.bindparam("b_owner"), living(table))
-        now = sa.bindparam("b_now")
-        key, value = sa.bindparam("b_key"), sa.bindparam("b_value")
+        now: Any = sa.bindparam("b_now")
+        key: Any = sa.bindparam("b_key")
+        value: Any = sa.bindparam("b_value")
         self.insert = table.insert().values(
             {owner: sa.bindparam("b_owner"), "key": key, "value": value, "created_at": now}
             | {"deleted": False}

@@ -35,7 +35,7 @@ MODEL_COLUMNS: Final = frozenset({"provider_auth", "provider_id", "provider_loca
 _p = snapshots.c
 _v = volume_table.c
 _THIS = (_p.id == sa.bindparam("b_id"), living(snapshots))
-_NOW = sa.bindparam("b_now")
+_NOW: sa.BindParameter[Any] = sa.bindparam("b_now")
 
 _SELECT = sa.select(snapshots).where(living(snapshots))
 _BY_IDS = _SELECT.where(_p.id.in_(sa.bindparam("ids", expanding=True))).order_by(_p.id)
