@@ -37,4 +37,4 @@ def after_sending(app: App, sent: Sequence[Sent], wait: bool, timeout: float | N
     else:
         from manila_lite.cmd.dispatch import warn_where_nobody_listens
 
-        warn_where_nobody_listens(app, [item.host for item in sent])
+        warn_where_nobody_listens(app, sent)

@@ -24,8 +24,8 @@ def db() -> None:
 def sync(app: App) -> None:
     """Create what is missing in the database.
 
-    An empty database gets all tables. One that Manila made gets the tables of this project (their
-    names begin with lite_) and is left alone otherwise. May be repeated at any time.
+    An empty database gets all tables. One that Manila made gets the tables of this project (those
+    of volumes, and lite_...) and is left alone otherwise. May be repeated at any time.
 
     \b
     Example:

@@ -14,6 +14,7 @@ from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.options import Group, limited
 from manila_lite.cmd.output import Column, age, short
+from manila_lite.cmd.recipients import recipient_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -173,11 +174,9 @@ def _write_body(connection: Connection, uuid: str) -> None:
 def _read_again(app: App, row: dict[str, Any], body: bytes) -> NewOperation:
     """The operation that the body asks for. Raises Refused with the reason that still stands."""
     from manila_lite.engine.journal import NewOperation
-    from manila_lite.engine.registry import registry
     from manila_lite.rpc import wire
     from manila_lite.rpc.dead_letters import DeadLetter
-    from manila_lite.rpc.endpoints import Accepted, Endpoints
-    from manila_lite.share import flows  # noqa: F401 - importing it registers the flows
+    from manila_lite.rpc.endpoints import Accepted
 
     if row["state"] != "kept":
         raise _settled(row)
@@ -188,7 +187,7 @@ def _read_again(app: App, row: dict[str, Any], body: bytes) -> NewOperation:
     if isinstance(parsed, DeadLetter):
         read: DeadLetter | Accepted = parsed
     else:
-        read = Endpoints(registry.flows).accept(parsed)
+        read = recipient_of(app, row["routing_key"]).endpoints().accept(parsed)
     if isinstance(read, DeadLetter):
         raise Refused(reason=f"it still cannot be carried out ({read.reason}): {read.detail}")
     if read.msg_id is not None:
@@ -202,12 +201,11 @@ def _read_again(app: App, row: dict[str, Any], body: bytes) -> NewOperation:
 def _requeue(app: App, connection: Connection, row: dict[str, Any], new: NewOperation) -> str:
     from manila_lite.db import dead_letters
     from manila_lite.engine.journal import Journal
-    from manila_lite.engine.registry import registry
-    from manila_lite.share import flows
 
     if not dead_letters.settle(connection, row["uuid"], dead_letters.REQUEUED, app.clock.now()):
         raise _settled(row)
-    journal = Journal(app.database, row["host"], registry, app.clock, flows.LANE_RESOLVERS)
+    registry, resolvers = recipient_of(app, row["routing_key"]).flows()
+    journal = Journal(app.database, row["host"], registry, app.clock, resolvers)
     return journal.insert_on(connection, [new])[0].uuid
 
 

@@ -25,7 +25,7 @@ MEANINGS = {
     OK: "done",
     CONFIGURATION: "the configuration or the database's tables cannot be used",
     USAGE: "the command line is wrong",
-    NOT_FOUND: "there is no such share, snapshot, operation or dead letter",
+    NOT_FOUND: "there is no such share, volume, snapshot, operation or dead letter",
     FAILED: "the operation failed (with --wait)",
     TIMED_OUT: "the operation goes on, but --timeout is over",
     UNREACHABLE: "the database, the message broker or the scheduler cannot be reached",

@@ -13,6 +13,7 @@ from manila_lite import exception
 from manila_lite.cmd.errors import Refused
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
+from manila_lite.db.guards import living
 from manila_lite.db.models import (
     share_instances,
     share_snapshot_instances,
@@ -36,7 +37,7 @@ def share(connection: Connection, name_or_id: str) -> Record:
 
     Raises ShareNotFound; Refused when several shares fit.
     """
-    found = _ids(connection, shares, name_or_id, "share")
+    found = find_id(connection, shares, name_or_id, "share")
     record = share_rows.get_share(connection, found) if found else None
     if record is None:
         raise exception.ShareNotFound(share_id=name_or_id)
@@ -49,21 +50,24 @@ def snapshot(connection: Connection, name_or_id: str) -> Record:
 
     Raises ShareSnapshotNotFound; Refused when several snapshots fit.
     """
-    found = _ids(connection, share_snapshots, name_or_id, "snapshot")
+    found = find_id(connection, share_snapshots, name_or_id, "snapshot")
     record = snapshot_rows.get_snapshot(connection, found) if found else None
     if record is None:
         raise exception.ShareSnapshotNotFound(snapshot_id=name_or_id)
     return record
 
 
-def _ids(connection: Connection, table: sa.Table, text: str, kind: str) -> str | None:
-    """The id that fits best: the id itself, then a name, then the beginning of an id."""
+def find_id(connection: Connection, table: sa.Table, text: str, kind: str) -> str | None:
+    """The id that fits best: the id itself, then a name, then the beginning of an id.
+
+    Raises Refused when several fit.
+    """
     c = table.c
     conditions: list[Any] = [c.id == text, c.display_name == text]
     if len(text) >= SHORTEST_PREFIX:
         conditions.append(c.id.startswith(text, autoescape=True))
     for condition in conditions:
-        query = sa.select(c.id).where(condition, c.deleted == "False").order_by(c.id).limit(FEW + 1)
+        query = sa.select(c.id).where(condition, living(table)).order_by(c.id).limit(FEW + 1)
         ids = list(connection.execute(query).scalars())
         if len(ids) > 1:
             raise _ambiguous(kind, text, ids)

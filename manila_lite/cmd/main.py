@@ -17,6 +17,7 @@ from manila_lite.cmd import (
     services,
     share_commands,
     snapshot_commands,
+    volume_commands,
 )
 from manila_lite.cmd.app import App
 from manila_lite.cmd.options import Group
@@ -62,11 +63,11 @@ class Root(Group):
 @click.version_option(package_name="manila-lite", message="manila-lite %(version)s")
 @click.pass_context
 def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbose: bool) -> None:
-    """Shares and snapshots on your storage, and the operations that make them.
+    """Shares and volumes on your storage, their snapshots, and the operations that make them.
 
-    With a transport_url in the configuration, requests are cast to RabbitMQ in Manila's own
-    format; without one they are written to the journal, where the daemon (manila-lite-share)
-    picks them up.
+    With a transport_url in the configuration, requests are cast to RabbitMQ in Manila's and
+    Cinder's own format; without one they are written to the journal, where the daemons
+    (manila-lite-share, manila-lite-volume) pick them up.
 
     \b
     Examples:
@@ -74,6 +75,8 @@ def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbo
       manila-lite db sync
       manila-lite share create --name music --wait 10
       manila-lite snapshot create music --name monday --wait
+      manila-lite volume create --size 10 --name disk --wait
+      manila-lite volume snapshot create disk --name monday --wait
       manila-lite --json share list
       manila-lite op list --state failed
     """
@@ -89,6 +92,7 @@ for command in (
     services.pool,
     share_commands.share,
     snapshot_commands.snapshot,
+    volume_commands.volume,
     operations.op,
     dead_letters.dead_letter,
     completion.completion,

@@ -22,10 +22,11 @@ _NARROWEST = 8
 # Commands take the beginning of an id as well.
 SHORT_ID = 8
 
-GOOD = ("available", "succeeded", "up", "active", "enabled", "requeued")
+GOOD = ("available", "in-use", "succeeded", "up", "active", "enabled", "requeued")
 BUSY = (
     "creating", "creating_from_snapshot", "deleting", "extending", "shrinking", "queued",
-    "running", "waiting", "kept", "ensuring", "migrating", "reverting",
+    "running", "waiting", "kept", "ensuring", "migrating", "reverting", "downloading", "uploading",
+    "attaching", "detaching", "managing", "unmanaging", "retyping", "restoring", "maintenance",
 )  # fmt: skip
 BAD = ("failed", "dead", "down", "disabled", "lost")
 

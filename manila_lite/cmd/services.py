@@ -112,7 +112,8 @@ def _pools(app: App, connection: Connection) -> list[dict[str, Any]]:
     rows = []
     for kept in reports.listed(connection):
         report = kept["report"]
-        pools = report.get("pools") or [{"pool_name": report.get("share_backend_name")}]
+        own = report.get("share_backend_name") or report.get("volume_backend_name")
+        pools = report.get("pools") or [{"pool_name": own}]
         for found in pools:
             name = f"{kept['host']}#{found.get('pool_name')}"
             times = {"reported_at": kept["reported_at"], "age": age(kept["reported_at"], now)}
@@ -135,8 +136,9 @@ def _pools_of_scheduler(app: App) -> list[dict[str, Any]]:
 
 def _pool_row(name: str, values: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
     keys = (
-        "share_backend_name", "storage_protocol", "total_capacity_gb", "free_capacity_gb",
-        "allocated_capacity_gb", "provisioned_capacity_gb", "max_over_subscription_ratio",
-        "reserved_percentage", "snapshot_support", "driver_handles_share_servers",
+        "share_backend_name", "volume_backend_name", "storage_protocol", "total_capacity_gb",
+        "free_capacity_gb", "allocated_capacity_gb", "provisioned_capacity_gb",
+        "max_over_subscription_ratio", "reserved_percentage", "snapshot_support",
+        "driver_handles_share_servers",
     )  # fmt: skip
     return {"name": name, **{key: values.get(key) for key in keys}, **times}

@@ -12,6 +12,7 @@ from manila_lite.cmd.app import App
 from manila_lite.cmd.main import main
 from manila_lite.conf import opts
 from manila_lite.testing.clock import ManualClock
+from tests.support import volumes
 from tests.support.shares import Site
 
 
@@ -28,19 +29,20 @@ class WorkingClock(ManualClock):
 
 
 class Shell:
-    """Types commands; ``site`` is what they work on."""
+    """Types commands; ``site`` is what they work on. kind: 'share' or 'volume'."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Any, kind: str = "share") -> None:
         self.site = site
         self.clock = WorkingClock()
         self.conf = cfg.ConfigOpts()
         opts.register_all(self.conf)
-        opts.register_backend(self.conf, "backend")
-        opts.register_backend(self.conf, "second")
+        register = {"share": opts.register_backend, "volume": opts.register_volume_backend}[kind]
+        register(self.conf, "backend")
+        register(self.conf, "second")
         self.conf([], default_config_files=[], default_config_dirs=[])
         self.conf.set_override("host", "host")
-        self.conf.set_override("enabled_share_backends", ["backend"])
-        self.conf.set_override("share_backend_name", "pool", group="backend")
+        self.conf.set_override(f"enabled_{kind}_backends", ["backend"])
+        self.conf.set_override(f"{kind}_backend_name", "pool", group="backend")
 
     def type(self, *words: str, code: int = 0) -> Any:
         """Run a command and return what click's runner says of it; it must end with ``code``."""
@@ -66,3 +68,8 @@ class Shell:
 @pytest.fixture
 def shell() -> Shell:
     return Shell(Site())
+
+
+@pytest.fixture
+def volume_shell() -> Shell:
+    return Shell(volumes.Site(), "volume")
