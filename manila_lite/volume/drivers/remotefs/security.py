@@ -15,9 +15,7 @@ LOG = logging.getLogger(__name__)
 
 OPTIONS: Final = ("nas_secure_file_permissions", "nas_secure_file_operations")
 MARKER: Final = ".cinderSecureEnvIndicator"
-_MARKER_TEXT: Final = (
-    "This back end is in secure mode as long as this file is here.\n"
-)
+_MARKER_TEXT: Final = "This back end is in secure mode as long as this file is here.\n"
 
 
 class SecurityMethods(driver.BaseVD):

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deleting volumes, and what is left of volumes that were never finished."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from manila_lite.volume.drivers.files.base import OwnFiles
+from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
+
+LOG = logging.getLogger(__name__)
+
+
+class RemovalMethods(OwnFiles):
+    """All files of a volume go, and no others."""
+
+    @locked_volume_id_operation
+    def delete_volume(self, volume: Any) -> None:
+        """Remove the volume with all its images; what is gone already is no error.
+
+        Raises VolumeIsBusy where something has one of them open.
+        """
+        share = volume.provider_location
+        if not share:
+            LOG.warning("Volume %s lies on no share; there is nothing to delete", volume.name)
+            return
+        self._ensure_share_known(share)
+        self._ensure_share_mounted(share)
+        self._remove_own_files(volume, share)
+
+    @locked_volume_id_operation
+    def discard_unfinished_volume(self, volume: Any) -> None:
+        """Remove what an interrupted creation of this volume left on any share.
+
+        Only for a volume that was never handed out. A share that cannot be mounted is passed over;
+        where it is the volume's own, making the volume fails too. Raises VolumeIsBusy where
+        something has an image open, which a volume that was never handed out cannot have.
+        """
+        self._ensure_shares_mounted()
+        for share in self._mounted_shares:
+            self._remove_own_files(volume, share)
+
+    def _ensure_share_known(self, share: str) -> None:
+        """Have the mount options of a share at hand, before anything has asked for them."""
+        if share not in self.shares:
+            self._load_shares_config(self._prefixed_option("shares_config") or None)
+
+    def _remove_own_files(self, volume: Any, share: str) -> None:
+        directory = self._get_mount_point_for_share(share)
+        paths = [os.path.join(directory, name) for name in self._own_files(volume, directory)]
+        self._refuse_in_use(volume, *paths)
+        for path in paths:
+            LOG.info("Volume %s: %s is removed", volume.id, path)
+            self._delete(path)
