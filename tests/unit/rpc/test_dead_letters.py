@@ -2,8 +2,6 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from manila_lite.rpc.dead_letters import shown, without_secrets
 
@@ -37,18 +35,6 @@ def test_secrets_are_masked_in_a_body_that_is_no_message():
 
 def test_a_secret_that_is_cut_off_is_masked_to_the_end():
     assert without_secrets(b'{"auth_token": "hunter2...') == b'{"auth_token": "***'
-
-
-@given(st.binary())
-def test_bytes_without_secrets_stay_as_they_are(body):
-    if not any(word in body.lower() for word in (b"token", b"passw", b"secret", b"credential")):
-        assert without_secrets(body) == body
-
-
-@given(st.dictionaries(st.text(), st.text() | st.integers()))
-def test_a_message_stays_readable(values):
-    masked = json.loads(json.loads(without_secrets(twice(values)))["oslo.message"])
-    assert set(masked) == set(values)
 
 
 @pytest.mark.parametrize(

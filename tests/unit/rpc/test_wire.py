@@ -5,8 +5,6 @@ import pathlib
 import zlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from manila_lite.rpc import wire
 from manila_lite.rpc.dead_letters import DeadLetter, Reason
@@ -190,25 +188,3 @@ def test_an_unknown_compression_is_named():
     letter = parse(b"", headers={"compression": "application/x-brotli"})
     assert letter.reason is Reason.COMPRESSION
     assert "x-brotli" in letter.detail
-
-
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
-KEYS = st.sampled_from([*GOOD, "namespace", "_msg_id", "_reply_q", "_timeout", "_context_roles"])
-
-
-@given(st.binary())
-def test_no_bytes_make_it_raise(body):
-    assert isinstance(parse(body), DeadLetter)
-
-
-@settings(max_examples=40)
-@given(st.dictionaries(KEYS | st.text(), ANY_JSON))
-def test_no_message_makes_it_raise(changes):
-    result = parse(envelope({**GOOD, **changes}))
-    assert isinstance(result, DeadLetter | wire.ParsedMessage)
-    if isinstance(result, DeadLetter):
-        result.detail.encode("ascii")

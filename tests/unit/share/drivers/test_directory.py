@@ -4,8 +4,6 @@
 import errno
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from manila_lite import exception
 from manila_lite.conf import directory as options
@@ -38,32 +36,6 @@ def test_any_other_name_is_refused_and_named(name):
 
     assert repr(str(name)[:50])[1:-1] in str(caught.value)
     assert exception.classify(caught.value) is exception.ErrorKind.FINAL
-
-
-@given(st.text())
-def test_no_accepted_name_leads_anywhere(name):
-    try:
-        place = Place(Kind.SHARE, name)
-    except exception.PathRefused:
-        return
-    for path in (place.name, place.new, place.old, place.trash, place.links):
-        assert "/" not in path
-        assert path not in ("", ".", "..")
-        assert "\0" not in path
-
-
-@given(st.text(alphabet="ab-_.~", min_size=1), st.text(alphabet="ab-_.~", min_size=1))
-def test_working_names_of_one_share_are_not_the_names_of_another(one, other):
-    try:
-        first, second = Place(Kind.SHARE, one), Place(Kind.SHARE, other)
-    except exception.PathRefused:
-        return
-    working = {first.new, first.old, first.trash, first.links}
-
-    assert len(working) == 4
-    assert second.name not in working
-    if one != other:
-        assert not working & {second.new, second.old, second.trash, second.links}
 
 
 @pytest.mark.parametrize(
