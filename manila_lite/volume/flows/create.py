@@ -19,6 +19,7 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import Operation
 from manila_lite.volume.flows import common, images, telling
 from manila_lite.volume.flows.casting import LANE, flow
+from manila_lite.volume.hosts import with_pool
 
 _OWN = (volume_states.CREATING, volume_states.DOWNLOADING)
 
@@ -113,7 +114,17 @@ def create_volume(
         made = _from_image(op, volume, source.image_id)
     else:
         made = Made(_create(op, volume, op.env.driver.create_volume, volume))
-    op.finish(made.published(volume, op.clock.now()))
+    op.finish(made.published(volume, op.clock.now(), _place(op, volume, made.update)))
+
+
+def _place(op: Operation, volume: Record, update: Mapping[str, Any]) -> str:
+    """The volume's host, with the pool in which the driver says that it lies.
+
+    Who chose the host may have known no pool: there was no report yet.
+    """
+    get_pool = getattr(op.env.driver, "get_pool", None)
+    pool = get_pool(volume.merged(update)) if get_pool is not None else None
+    return with_pool(volume["host"], pool) if pool else str(volume["host"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,9 +138,11 @@ class Made:
     image: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     bootable: bool = False
 
-    def published(self, volume: Record, now: datetime.datetime) -> list[Write]:
-        """Make the volume available, and say what is in it."""
-        columns = {"bootable": True} if self.bootable else {}
+    def published(self, volume: Record, now: datetime.datetime, host: str) -> list[Write]:
+        """Make the volume available on that host, and say what is in it."""
+        columns: dict[str, Any] = {"bootable": True} if self.bootable else {}
+        if host != volume["host"]:
+            columns["host"] = host
         return [
             *volume_changes.created(volume, self.update, now, **columns),
             *volume_metadata.set_on_volume(volume, "volume_glance_metadata", self.image, now),

@@ -18,6 +18,18 @@ def test_a_new_volume_becomes_available_where_the_driver_put_it(site):
 
 
 @pytest.mark.parametrize(
+    ("pool", "host"), [("there", "host@backend#there"), (None, "host@backend#pool")]
+)
+def test_the_host_of_a_new_volume_names_the_pool_in_which_it_lies(site, pool, host):
+    volume = site.add_volume("creating")
+    site.driver.answers["get_pool"] = lambda made: made["provider_location"] and pool
+
+    site.do("create_volume", volume_id=volume)
+
+    assert site.volume(volume)["host"] == host
+
+
+@pytest.mark.parametrize(
     ("source", "method"),
     [("snapshot_id", "create_volume_from_snapshot"), ("source_volid", "create_cloned_volume")],
 )
