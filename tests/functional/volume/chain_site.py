@@ -156,12 +156,16 @@ class Site:
     def shown(self) -> dict[str, dict[int, bytes]]:
         """What the volume ('volume') and each snapshot (its id) show at PLACES."""
         found = self.driver._survey(self.volume)
-        images = {"volume": found.active}
+        shown = {"volume": self.shown_by_volume()}
         for snapshot in self.snapshots:
-            images[snapshot.id] = found.position(snapshot.id).base.name
-        return {
-            key: read_blocks(self.path(name), self.format_of(name)) for key, name in images.items()
-        }
+            base = found.position(snapshot.id).base.name
+            shown[snapshot.id] = read_blocks(self.path(base), self.format_of(base))
+        return shown
+
+    def shown_by_volume(self) -> dict[int, bytes]:
+        """What a guest would see at PLACES."""
+        name = self.active()
+        return read_blocks(self.path(name), self.format_of(name))
 
 
 def write_blocks(path: str, image_format: str, writes: Mapping[int, int]) -> None:
