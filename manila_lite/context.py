@@ -17,7 +17,7 @@ from typing import Any, Self
 from oslo_context import context as oslo_context
 
 _SECRET_NAME = re.compile(
-    r"token|secret|passw|passphrase|credential|catalog|cookie|authorization"
+    r"token|secret|passw|passphrase|credential|catalog|cookie|authorization|provider_auth"
     r"|(?:api|private|access|secret|auth)_?key",
     re.IGNORECASE,
 )

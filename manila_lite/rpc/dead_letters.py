@@ -65,7 +65,8 @@ def shown(value: object) -> str:
     return text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "..."
 
 
-_SECRET_WORDS = (b"token", b"passw", b"secret", b"credential")
+# The last one is Cinder's: how a storage lets a host in.
+_SECRET_WORDS = (b"token", b"passw", b"secret", b"credential", b"provider_auth")
 # From inside a key to the end of its text value; quotes are escaped in the inner message.
 _REST = re.compile(rb'[\w-]{0,64}\\{0,7}"\s{0,8}:\s{0,8}\\{0,7}"')
 _MASK = b"***"

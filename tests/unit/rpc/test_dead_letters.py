@@ -51,3 +51,9 @@ def test_a_secret_that_is_cut_off_is_masked_to_the_end():
 )
 def test_values_are_shown_in_bounded_plain_text(value, text):
     assert shown(value) == text
+
+
+def test_how_a_storage_lets_a_host_in_is_masked_in_objects_of_cinder():
+    body = rb'{"oslo.message": "{\"provider_auth\": \"CHAP user geheim\", \"size\": 1}"}'
+
+    assert without_secrets(body) == body.replace(b"CHAP user geheim", b"***")
