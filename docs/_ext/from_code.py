@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from manila_lite import states
+from manila_lite import states, volume_states
 from manila_lite.cmd.main import main as command_line
 from manila_lite.db import operations
-from manila_lite.engine.registry import registry
+from manila_lite.engine.registry import CAST, FlowRegistry, registry
 from manila_lite.engine.retry import BUILT_IN
 from manila_lite.exception import kinds
 from manila_lite.rpc.dead_letters import Reason
@@ -105,6 +105,29 @@ def statuses() -> str:
     )
 
 
+def volume_statuses() -> str:
+    kinds_of_rows = (
+        (
+            "Volumes",
+            volume_states.VOLUME_STATUSES,
+            volume_states.VOLUME_TRANSITIONS,
+            volume_states.VOLUME_ERROR_STATUS,
+        ),
+        (
+            "Snapshots of volumes",
+            volume_states.SNAPSHOT_STATUSES,
+            volume_states.SNAPSHOT_TRANSITIONS,
+            volume_states.SNAPSHOT_ERROR_STATUS,
+        ),
+    )
+    underway = volume_states.UNDERWAY
+    return "".join(
+        heading(kind)
+        + transitions(allowed, failed, sorted(known - underway), sorted(known & underway))
+        for kind, known, allowed, failed in kinds_of_rows
+    )
+
+
 def transitions(
     allowed: Mapping[str, frozenset[str]],
     failed: Mapping[str, str],
@@ -115,9 +138,11 @@ def transitions(
     lines = ["An operation is under way:", "", "::", ""]
     wide = max(map(len, underway))
     for status in (status for status in underway if status in allowed):
-        ends = sorted(allowed[status] - {failed[status]})
+        # What does no harm when it fails leaves things as they were.
+        failure = failed.get(status, "as it was")
+        ends = sorted(allowed[status] - {failure, states.ERROR}) or sorted(allowed[status])
         lines.append(f"   {status:{wide}} ──▶ {' | '.join(ends)}")
-        lines.append(f"   {'':{wide}} ──✗ {failed[status]}")
+        lines.append(f"   {'':{wide}} ──✗ {failure}")
     lines += ["", "Nothing is under way, and this may begin:", "", "::", ""]
     wide = max(map(len, steady))
     for status in (status for status in steady if status in allowed):
@@ -129,14 +154,24 @@ def transitions(
 def rpc_methods() -> str:
     from manila_lite.share import flows  # noqa: F401 - importing it registers the flows
 
-    offered = [flow for flow in registry.flows.values() if not flow.internal]
+    return methods_of(registry)
+
+
+def volume_rpc_methods() -> str:
+    from manila_lite.volume import flows
+
+    return methods_of(flows.registry)
+
+
+def methods_of(found: FlowRegistry) -> str:
+    offered = [flow for flow in found.flows.values() if not flow.internal]
     rows = [
         (
             code(flow.name),
             flow.version,
             flow.kind,
             ", ".join(map(code, flow.parameters)) or "none",
-            code(flow.lane),
+            code(flow.lane) if flow.kind == CAST else "none",
         )
         for flow in sorted(offered, key=lambda flow: flow.name)
     ]
@@ -208,7 +243,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "dead-letter-reasons": dead_letter_reasons,
     "operation-states": operation_states,
     "statuses": statuses,
+    "volume-statuses": volume_statuses,
     "rpc-methods": rpc_methods,
+    "volume-rpc-methods": volume_rpc_methods,
     "error-kinds": error_kinds,
     "error-numbers": error_numbers,
     "retry-policies": retry_policies,
