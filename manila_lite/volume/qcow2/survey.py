@@ -68,6 +68,19 @@ class Survey:
         return unfinished if unfinished and unfinished.snapshot_id in self.files else None
 
     @property
+    def leftover(self) -> str | None:
+        """An image that a recorded deletion has merged and not removed yet.
+
+        Nova may have merged it when nobody waited any more: the chain tells, which does without
+        the image, and without an overlay for the snapshot.
+        """
+        unfinished = self.recorded.unfinished
+        if unfinished is None or unfinished.file not in self.strays:
+            return None
+        is_merged = unfinished.merged or unfinished.snapshot_id not in self.files
+        return unfinished.file if is_merged and not self.is_needed(unfinished.file) else None
+
+    @property
     def is_recorded(self) -> bool:
         """Whether the record says just what the chain shows."""
         if self.recorded.missing:

@@ -154,6 +154,17 @@ def test_a_plan_that_is_made_after_the_merge_knows_that_it_is_done(direct, three
     assert wrong(direct, without(three, place)) == []
 
 
+def test_the_only_snapshot_that_is_merged_late_leaves_one_image(direct):
+    snapshot = direct.take()
+    direct.guest.writer.some(30)
+    direct.merge(direct.driver.plan_online_deletion(direct.deleting(snapshot)))
+    assert direct.driver.plan_online_deletion(snapshot) is None
+    assert wrong(direct, []) == []
+    assert len(direct.guest.files()) == 1
+    other = direct.take()
+    assert wrong(direct, [other]) == []
+
+
 def test_a_snapshot_that_the_chain_does_not_have_needs_no_deletion(direct, three):
     unknown = direct.deleting(direct.new_snapshot())
     assert direct.driver.plan_online_deletion(unknown) is None
@@ -198,3 +209,31 @@ def test_a_driver_by_itself_does_not_believe_what_the_images_deny(direct, three,
     nova.troubles = lambda kind, snapshot_id: NONE
     direct.driver.delete_snapshot(direct.deleting(three[place]))
     assert wrong(direct, without(three, place)) == []
+
+
+@PLACES
+def test_an_error_of_novas_is_no_proof_that_the_hypervisor_has_stopped(direct, three, nova, place):
+    doomed, other = three[place], three[(place + 1) % 3]
+    nova.troubles = lambda kind, snapshot_id: Trouble(fails=True)
+    with pytest.raises(exception.RemoteFSException):
+        direct.driver.delete_snapshot(direct.deleting(doomed))
+    nova.troubles = lambda kind, snapshot_id: NONE
+    with pytest.raises(exception.RemoteFSConcurrentRequest):
+        direct.driver.delete_snapshot(direct.deleting(other))
+    # The job of which Nova had lost sight comes to its end.
+    direct.merge(direct.driver.plan_online_deletion(doomed))
+    direct.driver.delete_snapshot(doomed)
+    assert wrong(direct, without(three, place)) == []
+    direct.driver.delete_snapshot(direct.deleting(other))
+    assert wrong(direct, [s for s in three if s not in (doomed, other)]) == []
+
+
+@PLACES
+def test_a_refusal_leaves_the_other_snapshots_free_to_be_deleted(direct, three, nova, place):
+    nova.troubles = lambda kind, snapshot_id: Trouble(refusal="the instance is paused")
+    with pytest.raises(exception.NovaRefused):
+        direct.driver.delete_snapshot(direct.deleting(three[place]))
+    nova.troubles = lambda kind, snapshot_id: NONE
+    other = (place + 1) % 3
+    direct.driver.delete_snapshot(direct.deleting(three[other]))
+    assert wrong(direct, without(three, other)) == []

@@ -32,7 +32,9 @@ class BackingChainMethods(InfoFileMethods):
         names = VolumeNames(volume_name, self._VALID_IMAGE_EXTENSIONS)
         directory, name = os.path.split(path)
         known = chain.format_by_name(names, directory, name)
-        chain.checked_header(path, known)
+        header = chain.checked_header(path, known)
+        if header is not None and header.backing_file:
+            names.backing_name(path, header.backing_file, directory, basedir)
         info = qemu_img.info(
             path,
             known,
@@ -78,9 +80,9 @@ class BackingChainMethods(InfoFileMethods):
         snapshots begins with this.
         """
         found = self._survey(volume, deleting)
-        unfinished = found.recorded.unfinished
-        if unfinished is not None and unfinished.merged and unfinished.file in found.strays:
-            self._remove_image(found.directory, unfinished.file)
+        leftover = found.leftover
+        if leftover is not None:
+            self._remove_image(found.directory, leftover)
             found = self._survey(volume, deleting)
         if not found.is_recorded:
             LOG.warning("Volume %s: .info is brought into line with the images", volume.id)
