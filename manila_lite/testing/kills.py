@@ -12,7 +12,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 #: What Python reports of calls that change something, or that open what will be changed.
@@ -21,18 +21,23 @@ CHANGES: Final = frozenset(
     | {f"os.{name}" for name in ("rename", "mkdir", "remove", "rmdir", "link", "symlink")}
     | {f"os.{name}" for name in ("truncate", "chmod", "chown", "utime", "setxattr")}
 )
+#: Instead, for calls that work by commands: each command, and what names files.
+COMMANDS: Final = frozenset({"subprocess.Popen", "os.rename", "os.remove"})
 _FAILED: Final = 70
 
 
-def killed_before(change: int, call: Callable[[], object]) -> bool:
+def killed_before(
+    change: int, call: Callable[[], object], changes: Collection[str] = CHANGES
+) -> bool:
     """Run the call in a child that kills itself before its n-th change, counted from 1.
 
+    changes: names of Python's audit events that count as one.
     Returns whether it came to that; False means that the call returned. RuntimeError when the
     call raised: what it raised is on standard error.
     """
     child = os.fork()
     if child == 0:
-        _run_and_exit(change, call)
+        _run_and_exit(change, call, changes)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return True
@@ -41,23 +46,23 @@ def killed_before(change: int, call: Callable[[], object]) -> bool:
     return False
 
 
-def every_kill(call: Callable[[], object]) -> Iterator[int]:
+def every_kill(call: Callable[[], object], changes: Collection[str] = CHANGES) -> Iterator[int]:
     """Kill the call at its first change, its second ... and yield after each kill.
 
     The caller looks at what is left and brings the storage back to where the call can begin.
     Ends, without yielding, when the call came to its end.
     """
     for change in itertools.count(1):
-        if not killed_before(change, call):
+        if not killed_before(change, call, changes):
             return
         yield change
 
 
-def _run_and_exit(change: int, call: Callable[[], object]) -> None:
+def _run_and_exit(change: int, call: Callable[[], object], changes: Collection[str]) -> None:
     counted = itertools.count(1)
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in CHANGES and next(counted) == change:
+        if event in changes and next(counted) == change:
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
