@@ -19,7 +19,17 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from benchmarks import limits, machine, memory, recovery, startup, table, throughput, waiting
+from benchmarks import (
+    limits,
+    machine,
+    memory,
+    nova_waits,
+    recovery,
+    startup,
+    table,
+    throughput,
+    waiting,
+)
 from benchmarks.figures import Figure
 
 
@@ -36,6 +46,7 @@ BENCHMARKS = {
     "throughput": Benchmark(throughput.run, throughput.COUNT),
     "recovery": Benchmark(recovery.run, recovery.COUNT),
     "waiting": Benchmark(waiting.run, waiting.COUNT),
+    "nova_waits": Benchmark(nova_waits.run, nova_waits.COUNT),
 }
 # Part of throughput; by themselves on request only.
 EXTRA = {"limits": Benchmark(limits.run, throughput.COUNT)}
