@@ -57,14 +57,15 @@ def _inherit(
     names: VolumeNames,
     deleting: str | None,
 ) -> None:
-    """Where the active image's snapshot was deleted by pulling, give the image to the one below."""
+    """Where a snapshot was deleted by pulling, the one below lost its image and gets this one."""
     doomed = recorded.unfinished.snapshot_id if recorded.unfinished else deleting
-    if doomed is None or not gone or not overlays or files.get(doomed) != overlays[-1]:
+    if doomed is None or doomed not in files:
         return
     if recorded.unfinished:
+        # Nova may have done it late, when other overlays had been put over the image.
         heirs = [i for i in gone if recorded.files[i] == recorded.unfinished.file]
     else:
-        heirs = gone[:]
+        heirs = gone[:] if files[doomed] == overlays[-1] else []
     if len(heirs) > 1:
         reason = f"snapshots {', '.join(heirs)} have lost their images while {doomed} is deleted"
         raise ChainUnclear(volume=names.volume_name, reason=reason)

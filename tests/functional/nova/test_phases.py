@@ -154,6 +154,17 @@ def test_a_plan_that_is_made_after_the_merge_knows_that_it_is_done(direct, three
     assert wrong(direct, without(three, place)) == []
 
 
+def test_a_merge_that_is_done_while_another_snapshot_is_made_takes_no_snapshot_away(direct, three):
+    plan = direct.driver.plan_online_deletion(direct.deleting(three[2]))
+    new = direct.new_snapshot()
+    info = direct.driver.prepare_online_snapshot(new)
+    direct.merge(plan)
+    direct.guest.snapshot(info["new_file"], new["id"])
+    direct.driver.complete_online_snapshot(new)
+    assert direct.driver.plan_online_deletion(three[2]) is None
+    assert wrong(direct, [*three[:2], new]) == []
+
+
 def test_the_only_snapshot_that_is_merged_late_leaves_one_image(direct):
     snapshot = direct.take()
     direct.guest.writer.some(30)
