@@ -54,6 +54,7 @@ YES, PERHAPS, NO = "yes", "perhaps", "no"
 NOVA_IS_DONE: Final = "Nova says that it is done"
 NOVA_FAILED: Final = "Nova says that it failed"
 IMAGES_SAY_SO: Final = "the images show that it is done"
+SOMEBODY_ELSE: Final = "somebody else has changed the snapshot's status"
 
 # What drivers answer about a creation and a deletion; anything else is "unknown".
 SWITCHED, UNSWITCHED = "switched", "unswitched"
@@ -248,12 +249,19 @@ class Watch:
     def __call__(self) -> Any:
         """Return how the wait ended, or Pending."""
         word = self.environment.snapshot_words.get(self.snapshot_id)
-        if word is None or word[0] != self.own:
-            return NOVA_FAILED
-        if word[1] == SPOKEN:
+        if word is None:
+            return SOMEBODY_ELSE
+        said, progress = word
+        if (said == self.own and progress == SPOKEN) or self._is_available(said):
             # Late words of an earlier request are told from this one's by what the images show.
             return Pending() if self._seen() in (None, self.undone) else NOVA_IS_DONE
+        if said != self.own:
+            return NOVA_FAILED if progress == SPOKEN else SOMEBODY_ELSE
         return IMAGES_SAY_SO if self._shows_itself() else Pending()
+
+    def _is_available(self, said: str) -> bool:
+        """Nova may also say so; it is the status that the flow would put there itself."""
+        return said == volume_states.AVAILABLE and self.own == volume_states.CREATING
 
     def _shows_itself(self) -> bool:
         """Nova's callback may be lost: look by oneself, ever more seldom."""

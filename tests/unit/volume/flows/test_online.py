@@ -138,6 +138,30 @@ def test_a_failure_of_novas_leaves_no_image_behind(site, new):
     assert site.driver.called("complete_online_snapshot") == 0
 
 
+@pytest.mark.parametrize("state", ["unknown", "switched"])
+def test_nova_may_also_say_that_the_snapshot_is_available(site, new, state):
+    images_show(site, state)
+    uuid = site.cast("create_snapshot", snapshot_id=new)
+    site.run()
+
+    site.call_back(new, "available")
+    site.run(2)
+
+    assert site.operation(uuid)["state"] == "succeeded"
+    assert site.words(new) == ("available", "100%")
+
+
+def test_a_status_that_an_administrator_has_reset_is_not_laid_to_nova(site, new):
+    uuid = site.cast("create_snapshot", snapshot_id=new)
+    site.run()
+
+    site.set(models.snapshots, new, status="error")
+    site.run(2)
+
+    assert site.operation(uuid)["state"] == "failed"
+    assert "somebody else" in site.operation(uuid)["error"]
+
+
 def test_a_failure_that_the_images_belie_is_a_success(site, new):
     uuid = site.cast("create_snapshot", snapshot_id=new)
     site.run()
