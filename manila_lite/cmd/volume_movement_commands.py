@@ -45,11 +45,14 @@ def attach(app: App, name: str, mode: str, **columns: str | None) -> None:
       manila-lite volume attach disk --instance 0b9e9ad1-65dc-4b26-8b2b-dc1a6d7e2f60
     """
     from manila_lite.cmd import volume_movements
+    from manila_lite.cmd.errors import Refused
 
     attachment_id, now = str(uuid.uuid4()), app.clock.now()
-    found = app.write(
-        lambda c: volume_movements.attach(c, name, attachment_id, now, mode=mode, **columns)
-    )
+    found = app.write(lambda c: volume_movements.reserve(c, name, now))
+    if app.read(lambda c: volume_movements.is_busy(c, found)):
+        app.write(lambda c: volume_movements.release(c, found, now))
+        raise Refused(reason=f"something is under way on volume {found['id']}; try again later")
+    app.write(lambda c: volume_movements.attach(c, found, attachment_id, now, mode=mode, **columns))
     show_volume(app, found["id"])
 
 

@@ -21,27 +21,21 @@ from manila_lite.cmd.volume_requests import (
     set_status,
     wrong_status,
 )
-from manila_lite.db import volume_attachments, volume_creation
+from manila_lite.db import operations, volume_attachments, volume_creation
 from manila_lite.db.guards import living
 from manila_lite.db.models import volumes
 from manila_lite.db.records import Record
 from manila_lite.db.writes import execute_writes
+from manila_lite.volume.flows.casting import lane_of
 
 _TAKEN = (states.AVAILABLE, states.RESERVED)
+_BETWEEN = (states.ATTACHING, states.DETACHING)
 
 
-def attach(
-    connection: Connection,
-    name_or_id: str,
-    attachment_id: str,
-    now: datetime.datetime,
-    *,
-    mode: str,
-    **columns: Any,
-) -> Record:
-    """Record that somebody has a volume; return the volume as it is then.
+def reserve(connection: Connection, name_or_id: str, now: datetime.datetime) -> Record:
+    """Put a volume into 'attaching', and return it: what begins now finds it so.
 
-    columns: instance_uuid, attached_host, mountpoint. What is recorded connects nothing.
+    A second attachment is for volumes that several may have.
     """
     volume = volume_lookup.volume(connection, name_or_id)
     again = (states.IN_USE,) if volume["multiattach"] else ()
@@ -50,17 +44,52 @@ def attach(
     )
     if not begun:
         raise wrong_status("volume", volume["id"], volume["status"], "another attachment")
-    volume = volume_lookup.volume(connection, volume["id"])
+    return volume_lookup.volume(connection, volume["id"])
+
+
+def is_busy(connection: Connection, volume: Record) -> bool:
+    """Whether something is under way on a volume, or due.
+
+    It began with the volume as nobody's: a snapshot, say, that changes which image is the active
+    one. Whoever was given the volume meanwhile would write to the wrong one.
+    """
+    host = (volume["host"] or "").partition("#")[0]
+    return bool(operations.open_lanes(connection, host, [lane_of(volume["id"])]))
+
+
+def release(connection: Connection, volume: Record, now: datetime.datetime) -> None:
+    """Take a reservation back."""
+    execute_writes(connection, [volume_attachments.settled(volume["id"], now)])
+
+
+def attach(
+    connection: Connection,
+    volume: Record,
+    attachment_id: str,
+    now: datetime.datetime,
+    *,
+    mode: str,
+    **columns: Any,
+) -> None:
+    """Record that somebody has a volume that was reserved.
+
+    columns: instance_uuid, attached_host, mountpoint. What is recorded connects nothing.
+    """
     writes = volume_attachments.attached(volume, attachment_id, now, mode=mode, **columns)
     execute_writes(connection, [writes])
-    return volume_lookup.volume(connection, volume["id"])
 
 
 def detach(
     connection: Connection, name_or_id: str, attachment: str | None, now: datetime.datetime
 ) -> Record:
-    """Record that somebody has a volume no longer; return the volume as it is then."""
+    """Record that somebody has a volume no longer; return the volume as it is then.
+
+    One that nobody has got, because the attachment was broken off, is available again as well.
+    """
     volume = volume_lookup.volume(connection, name_or_id)
+    if volume["status"] in _BETWEEN and not volume["volume_attachment"]:
+        release(connection, volume, now)
+        return volume_lookup.volume(connection, volume["id"])
     doomed = volume_lookup.attachment(volume, attachment)
     writes = volume_attachments.detached(volume["id"], doomed["id"], now)
     execute_writes(connection, [writes])

@@ -231,6 +231,23 @@ def test_an_attachment_is_recorded_and_ended(shell, disk):
     shell.refusal("volume", "detach", "disk", code=3)
 
 
+def test_a_volume_is_not_given_away_while_its_active_image_may_change(shell, disk):
+    shell.read("volume", "snapshot", "create", "disk")
+
+    assert "under way" in shell.refusal("volume", "attach", "disk")
+
+    shown = shell.read("volume", "show", "disk")
+    assert (shown["status"], shown["attachments"]) == ("available", [])
+    shell.site.run()
+    assert shell.read("volume", "attach", "disk")["status"] == "in-use"
+
+
+def test_an_attachment_that_was_broken_off_is_ended_by_a_detachment(shell, disk):
+    shell.site.set(volumes, disk["id"], status="attaching")
+
+    assert shell.read("volume", "detach", "disk")["status"] == "available"
+
+
 def test_a_volume_for_several_is_detached_from_the_one_that_is_named(shell):
     shell.read("volume", "create", "--size", "1", "--name", "shared", "--multiattach")
     shell.site.run()
