@@ -148,9 +148,8 @@ def test_each_kill_of_a_move_by_itself(subject, driver, make_source):
     host = {"host": on(driver, 1)}
     for point in itertools.count(1):
         source, files = make_source(), subject.files()
-        if not kills.killed_before(
-            point, lambda: subject.start().migrate_volume(None, source, host), kills.COMMANDS
-        ):
+        move = functools.partial(subject.start().migrate_volume, None, source, host)
+        if not kills.killed_before(point, move, kills.COMMANDS):
             break
         assert driver.migrate_volume(None, source, host)[0]
         placed(source, {"provider_location": driver._mounted_shares[1]})
