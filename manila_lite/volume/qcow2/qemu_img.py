@@ -209,25 +209,6 @@ def convert(
     )  # fmt: skip
 
 
-def measure(
-    path: str,
-    source_format: str,
-    target_format: str,
-    *,
-    execute: Execute = process.execute,
-    run_as_root: bool = False,
-) -> int:
-    """Bytes that the image would need in another format."""
-    output, _ = execute(
-        "qemu-img", "measure", "--output=json", "-f", source_format, "-O", target_format,
-        _absolute(path), run_as_root=run_as_root, prlimit=WORKING, timeout=_HEADER_TIMEOUT,
-    )  # fmt: skip
-    try:
-        return int(json.loads(output)["required"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidImageInfo(reason=str(error)) from error
-
-
 def errors_in(path: str, *, execute: Execute = process.execute, run_as_root: bool = False) -> int:
     """How many errors `qemu-img check` finds in a qcow2 image that nobody uses; leaks are none."""
     output, _ = execute(
@@ -239,27 +220,6 @@ def errors_in(path: str, *, execute: Execute = process.execute, run_as_root: boo
         return int(answer.get("corruptions", 0)) + int(answer.get("check-errors", 0))
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidImageInfo(reason=str(error)) from error
-
-
-def is_same(
-    first: tuple[str, str],
-    second: tuple[str, str],
-    *,
-    execute: Execute = process.execute,
-    run_as_root: bool = False,
-) -> bool:
-    """Whether two images, each a path and a format, show the same data."""
-    try:
-        execute(
-            "qemu-img", "compare", "-q", "-f", first[1], "-F", second[1],
-            _absolute(first[0]), _absolute(second[0]),
-            run_as_root=run_as_root, prlimit=WORKING, timeout=WORK_TIMEOUT,
-        )  # fmt: skip
-    except exception.ProcessExecutionError as error:
-        if error.exit_code != 1:
-            raise
-        return False
-    return True
 
 
 def _absolute(path: str) -> str:
