@@ -7,7 +7,7 @@ import ipaddress
 
 from oslo_config import cfg
 
-from manila_lite import exception
+from manila_lite import exception, no_eventlet
 
 GROUP = "callback"
 KEYSTONE_GROUP = "keystone_authtoken"
@@ -100,8 +100,31 @@ def check(conf: cfg.ConfigOpts) -> None:
     if authentication(conf) == NOBODY and not is_loopback(section.listen_host):
         reason = f"needs token or [{KEYSTONE_GROUP}] where others than this machine can connect"
         _refuse("listen_host", section.listen_host, reason)
-    if authentication(conf) == KEYSTONE and not section.roles:
-        _refuse("roles", "(empty)", "must name a role, or nobody could call back")
+    if authentication(conf) == KEYSTONE:
+        if not section.roles:
+            _refuse("roles", "(empty)", "must name a role, or nobody could call back")
+        _check_keystone(conf)
+
+
+def _check_keystone(conf: cfg.ConfigOpts) -> None:
+    """Make the middleware and throw it away: it says what it lacks. It connects to nothing."""
+    with no_eventlet.hidden():
+        from keystoneauth1 import exceptions
+        from keystonemiddleware import auth_token
+
+    try:
+        auth_token.AuthProtocol(None, {"oslo_config_config": conf})
+    except (exceptions.ClientException, cfg.Error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise exception.ConfigurationError(
+            section=KEYSTONE_GROUP, option="auth_type", value="***", reason=reason
+        ) from None
+    options = conf[KEYSTONE_GROUP]
+    if not (options.auth_type or options.auth_section):
+        raise exception.ConfigurationError(
+            section=KEYSTONE_GROUP, option="auth_type", value="(not set)",
+            reason="must say how this service identifies itself to Keystone",
+        )  # fmt: skip
 
 
 def _refuse(option: str, value: str, reason: str) -> None:

@@ -8,6 +8,10 @@ from manila_lite.conf import callback, nova
 from manila_lite.conf.load import load
 
 TOKEN = "0123456789abcdef"
+MIDDLEWARE = (
+    "auth_type = v3password\nauth_url = http://keystone/v3\nusername = x\npassword = secret\n"
+    "user_domain_id = default\nwww_authenticate_uri = http://keystone/v3\n"
+)
 
 
 def configured(tmp_path, text):
@@ -96,7 +100,7 @@ def test_end_point_that_anybody_could_use_is_refused(tmp_path, options, option):
         "[callback]\nenabled = true\n",
         "[callback]\nenabled = true\nlisten_host = ::1\n",
         f"[callback]\nenabled = true\nlisten_host = 0.0.0.0\ntoken = {TOKEN}\n",
-        "[callback]\nenabled = true\nlisten_host = 0.0.0.0\n[keystone_authtoken]\nauth_type = x\n",
+        f"[callback]\nenabled = true\nlisten_host = 0.0.0.0\n[keystone_authtoken]\n{MIDDLEWARE}",
     ],
 )
 def test_end_point_that_is_guarded_off_or_local_is_accepted(tmp_path, text):
@@ -107,3 +111,18 @@ def test_keystone_without_a_role_lets_nobody_in_and_is_refused(tmp_path):
     text = "[callback]\nenabled = true\nroles =\n[keystone_authtoken]\nauth_type = x\n"
     with pytest.raises(exception.ConfigurationError, match="role"):
         callback.check(configured(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("", "must say how"),
+        ("auth_type = nothing_of_that_name", "nothing_of_that_name"),
+        ("auth_type = v3password", "auth_url"),
+    ],
+)
+def test_keystone_that_cannot_be_asked_is_refused_before_anything_starts(tmp_path, options, reason):
+    text = f"[callback]\nenabled = true\n[keystone_authtoken]\n{options}\n"
+    with pytest.raises(exception.ConfigurationError, match=reason) as caught:
+        callback.check(configured(tmp_path, text))
+    assert "[keystone_authtoken] auth_type" in str(caught.value)
