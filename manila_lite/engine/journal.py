@@ -86,7 +86,8 @@ class Journal:
         on_recorded: Callable[[], None] = lambda: None,
         on_blocked: Callable[[Iterable[str]], None] = lambda lanes: None,
     ) -> None:
-        """resolvers: {argument: (lane field, resolver)}, tried in this order.
+        """resolvers: {argument: (lane field, resolver)}, tried in this order; what a flow's
+        lane_fields derives counts as an argument too.
 
         on_blocked is told the lanes in which an operation was put behind another one.
         """
@@ -198,9 +199,10 @@ class Journal:
         fields = [self._known_fields(item) for item in new]
         for argument, (field, resolve) in self._resolvers.items():
             lacking = [
-                (writable(str(item.arguments[argument])), known)
+                (writable(str(value)), known)
                 for item, known in zip(new, fields, strict=True)
-                if item.arguments.get(argument) and self._lacks(item.method, field, known)
+                if (value := item.arguments.get(argument) or known.get(argument))
+                and self._lacks(item.method, field, known)
             ]
             if not lacking:
                 continue

@@ -18,7 +18,7 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation
 from manila_lite.volume.flows import common, images, telling
-from manila_lite.volume.flows.casting import LANE, flow
+from manila_lite.volume.flows.casting import SOURCE_LANE, flow
 from manila_lite.volume.hosts import with_pool
 
 _OWN = (volume_states.CREATING, volume_states.DOWNLOADING)
@@ -41,6 +41,14 @@ class Source:
             spec.get("source_volid") or volume["source_volid"],
             spec.get("image_id"),
         )
+
+
+def source_of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The volume on whose lane a creation runs, or the snapshot that belongs to that volume."""
+    spec = arguments.get("request_spec") or {}
+    if spec.get("snapshot_id") is not None:
+        return {"source_snapshot_id": spec["snapshot_id"]}
+    return {"source_id": spec.get("source_volid") or arguments["volume_id"]}
 
 
 def creation_failed(
@@ -83,7 +91,8 @@ def _told(error: BaseException, source: Source) -> tuple[str, str]:
 @flow(
     "create_volume",
     version="3.0",
-    lane=LANE,
+    lane=SOURCE_LANE,
+    lane_fields=source_of_request,
     resource=("volume", "volume_id"),
     on_failure=creation_failed,
 )

@@ -9,7 +9,7 @@ alone, and so are migrations.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from oslo_log import log
@@ -78,35 +78,44 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
     once.
     """
     candidates = [*_volumes(connection, host, before), *_snapshots(connection, host, before)]
-    lanes = {lane for lane, _ in candidates}
+    lanes = {lane for of_row, _ in candidates for lane in of_row}
     busy = operations.open_lanes(connection, host, lanes) if lanes else set()
-    return [operation for lane, operation in candidates if lane not in busy]
+    return [operation for of_row, operation in candidates if not busy.intersection(of_row)]
 
 
 def _volumes(
     connection: Connection, host: str, before: datetime.datetime
-) -> Iterator[tuple[str, NewOperation]]:
+) -> Iterator[tuple[Sequence[str], NewOperation]]:
     after: str | None = ""
     while after is not None:
         page = volume_rows.list_of_host(connection, host, after, _PAGE, VOLUME_STATUSES)
         for row in page:
             if _is_old(row, before):
                 operation = _operation(RECONCILE_VOLUME, row, before, volume_id=row["id"])
-                yield casting.lane_of(row["id"]), operation
+                yield _lanes(connection, row), operation
         after = page[-1]["id"] if len(page) == _PAGE else None
 
 
 def _snapshots(
     connection: Connection, host: str, before: datetime.datetime
-) -> Iterator[tuple[str, NewOperation]]:
+) -> Iterator[tuple[Sequence[str], NewOperation]]:
     after: str | None = ""
     while after is not None:
         ids = volume_snapshots.ids_of_host(connection, host, SNAPSHOT_STATUSES, after, _PAGE)
         for row in volume_snapshots.get_snapshots(connection, ids).values():
             if _is_old(row, before):
                 operation = _operation(RECONCILE_SNAPSHOT, row, before, snapshot_id=row["id"])
-                yield casting.lane_of(row["volume_id"]), operation
+                yield [casting.lane_of(row["volume_id"])], operation
         after = ids[-1] if len(ids) == _PAGE else None
+
+
+def _lanes(connection: Connection, volume: Record) -> list[str]:
+    """The volume's own lane, and that of what it is made of: its creation waits, or runs, there."""
+    found = [volume["id"], volume["source_volid"]]
+    if volume["snapshot_id"] is not None:
+        snapshots = [volume["snapshot_id"]]
+        found += volume_rows.volume_ids_of_snapshots(connection, snapshots).values()
+    return [casting.lane_of(volume_id) for volume_id in found if volume_id is not None]
 
 
 def _is_old(row: Record, before: datetime.datetime) -> bool:

@@ -206,3 +206,27 @@ def test_a_creation_without_an_image_service_says_so(site):
 
     assert "image service" in operation["error"]
     assert site.status(volume) == "error"
+
+
+def test_a_volume_is_worked_on_while_another_one_is_made_of_it(site):
+    original = site.add_volume()
+    snapshot = site.add_snapshot(original, "available")
+    lanes = [
+        site.operation(
+            site.cast("create_volume", volume_id=f"new-{number}", request_spec=spec)
+        )["lane"]
+        for number, spec in enumerate(
+            [{"snapshot_id": snapshot}, {"source_volid": original}, {"image_id": "i"}, None]
+        )
+    ]  # fmt: skip
+
+    assert lanes == [f"volume:{original}"] * 2 + ["volume:new-2", "volume:new-3"]
+
+
+def test_a_creation_whose_source_nobody_knows_has_the_new_volumes_lane(site):
+    volume = site.add_volume("creating")
+
+    operation = site.do("create_volume", volume_id=volume, request_spec={"snapshot_id": "none"})
+
+    assert operation["lane"] == f"volume:{volume}"
+    assert site.status(volume) == "error"

@@ -104,3 +104,13 @@ def test_the_same_row_is_taken_up_once_an_hour(site):
         second = find_stuck(connection, "host@backend", now)
 
     assert [one.message_id for one in first] == [one.message_id for one in second]
+
+
+@pytest.mark.parametrize("source", ["snapshot_id", "source_volid"])
+def test_a_volume_whose_creation_waits_for_its_source_is_not_stuck(site, source):
+    original = site.add_volume()
+    named = original if source == "source_volid" else site.add_snapshot(original, "available")
+    volume = site.add_volume("creating", **{source: named})
+    site.cast("create_volume", volume_id=volume, request_spec={source: named})
+
+    assert look(site) == 0
