@@ -59,3 +59,11 @@ def test_json_keeps_keys_that_the_table_leaves_out(capsys):
     output = Output(as_json=True)
     output.rows([{"a": 1, "hidden": 2}], [Column("a", "A")], "Nothing.")
     assert json.loads(capsys.readouterr().out) == [{"a": 1, "hidden": 2}]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(251.9722785949707, "251.97"), (4.0, "4"), (20.0, "20"), (0.5, "0.5")]
+)
+def test_a_number_for_people_has_no_more_digits_than_they_read(value, text, capsys):
+    Output().rows([{"room": value}], [Column("room", "Room")], "none")
+    assert text in capsys.readouterr().out.split()
