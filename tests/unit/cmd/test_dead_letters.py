@@ -86,3 +86,23 @@ def test_discard_keeps_the_reason_and_drops_the_body(shell, keep):
 def test_a_letter_that_is_not_there_ends_with_3(shell):
     for verb in ("show", "requeue", "discard"):
         shell.refusal("dead-letter", verb, "zzz", code=3)
+
+
+def test_what_was_sent_to_a_volume_service_is_read_and_recorded_as_one_reads_it(volume_shell):
+    volume = volume_shell.read("volume", "create", "--size", "1")
+    whole = {"versioned_object.name": "Volume",
+             "versioned_object.data": {"id": volume["id"], "provider_auth": "geheim"}}  # fmt: skip
+    content = body("delete_volume", "3.0", volume=whole, unmanage_only=False, cascade=False)
+    properties = {"content_type": "application/json", "content_encoding": "utf-8"}
+    letter = NewDeadLetter(
+        "not_recorded", "because", content,
+        routing_key="cinder-volume.host@backend", properties=properties,
+    )  # fmt: skip
+    volume_shell.site.worker.journal.record([], [letter])
+    [kept] = volume_shell.read("dead-letter", "list")
+
+    uuid = volume_shell.read("dead-letter", "requeue", kept["id"])["operation"]
+
+    shown = volume_shell.read("op", "show", uuid)
+    assert (shown["method"], shown["lane"]) == ("delete_volume", f"volume:{volume['id']}")
+    assert "geheim" not in json.dumps(shown)
