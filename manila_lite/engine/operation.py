@@ -233,6 +233,16 @@ class Operation:
         """Tell people how far it is; written with the next write of the operation."""
         self.shown_progress = as_progress(text)
 
+    def tell(self, text: str) -> None:
+        """As progress(), but at once, from inside a step that takes long.
+
+        Each is a transaction: seldom, please. Where a cancel was asked for it ends the step.
+        """
+        if self.cancel_requested and not self.cleaning_up:
+            raise outcomes.Cancelled()
+        self.progress(text)
+        self._save(commits.INTENT, rows.RUNNING)
+
     # -- the end -------------------------------------------------------------------------------
 
     def finish(self, *writes: Write | Sequence[Write], result: Any = None) -> None:

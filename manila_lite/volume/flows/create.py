@@ -205,16 +205,20 @@ def _from_image(op: Operation, volume: Record, image_id: str) -> Made:
     _show_download(op, volume)
     op.step(
         "download",
-        op.env.driver.copy_image_to_volume,
-        op.context,
+        _download,
+        op,
         volume,
-        op.env.images,
         image_id,
         # The image is written over whatever a try before it has left.
         probe=common.again,
         retry=common.DRIVER,
     )
     return Made(update, image, bootable=True)
+
+
+def _download(op: Operation, volume: Record, image_id: str) -> None:
+    with images.shown(op):
+        op.env.driver.copy_image_to_volume(op.context, volume, op.env.images, image_id)
 
 
 def _show_download(op: Operation, volume: Record) -> None:

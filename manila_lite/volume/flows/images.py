@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from manila_lite import exception, volume_states
@@ -13,8 +14,11 @@ from manila_lite.db import volumes as volume_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Done, Operation
+from manila_lite.image import progress
 from manila_lite.volume.flows import common, telling
 from manila_lite.volume.flows.casting import LANE, flow
+
+_TOLD_SECONDS: Final = 5.0
 
 #: What Cinder keeps of an image beside its properties.
 _KEPT: Final = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
@@ -29,6 +33,21 @@ def service(op: Operation) -> Any:
     if op.env.images is None:
         raise NoImageService(reason="none is configured")
     return op.env.images
+
+
+@contextlib.contextmanager
+def shown(op: Operation) -> Iterator[None]:
+    """Have the operation show how far the transfers in the block are, every few seconds."""
+    told = op.clock.monotonic()
+
+    def report(percent: int) -> None:
+        nonlocal told
+        if op.clock.monotonic() - told >= _TOLD_SECONDS:
+            told = op.clock.monotonic()
+            op.tell(f"{percent}%")
+
+    with progress.reported_to(report):
+        yield
 
 
 # -- from an image -----------------------------------------------------------------------------
@@ -98,8 +117,8 @@ def copy_volume_to_image(op: Operation, volume_id: str, image_meta: dict[str, An
     common.begin(op, volume, volume_states.UPLOADING)
     op.step(
         "upload",
-        op.env.driver.copy_volume_to_image,
-        op.context,
+        _upload,
+        op,
         _as_it_was(volume),
         service(op),
         image_meta,
@@ -107,6 +126,11 @@ def copy_volume_to_image(op: Operation, volume_id: str, image_meta: dict[str, An
         retry=common.DRIVER,
     )
     op.finish(_at_rest(op, volume))
+
+
+def _upload(op: Operation, volume: Record, images: Any, image_meta: Mapping[str, Any]) -> None:
+    with shown(op):
+        op.env.driver.copy_volume_to_image(op.context, volume, images, image_meta)
 
 
 def _as_it_was(volume: Record) -> Record:

@@ -292,3 +292,22 @@ def test_a_flow_can_tell_how_far_it_came_before(bench):
     worker.run_until_idle()
 
     assert seen == [(False, False), "later", (True, False), (True, True)]
+
+
+def test_a_long_step_tells_at_once_how_far_it_is(bench):
+    seen = []
+
+    def work(op):
+        op.tell("40%")
+        seen.append(bench.row(op.uuid)["progress"])
+
+    @bench.flow
+    def long(op, key: str):
+        op.step("work", work, op)
+
+    worker = bench.worker()
+    uuid = worker.cast("long", key="a")
+    worker.run_until_idle()
+
+    assert seen == ["40%"]
+    assert bench.state(uuid) == "succeeded"

@@ -2,6 +2,8 @@
 import pytest
 
 from manila_lite import exception
+from manila_lite.db import models, operation_requests
+from manila_lite.image import progress
 from manila_lite.volume.flows import telling
 
 META = {"id": "image", "disk_format": "raw", "container_format": "bare"}
@@ -64,3 +66,40 @@ def test_an_interrupted_upload_is_repeated_unless_the_image_is_complete(
 
     assert site.operation(uuid)["state"] == "succeeded"
     assert site.driver.called("copy_volume_to_image") == times
+
+
+def test_people_see_how_far_an_upload_is(site, volume):
+    seen = []
+
+    def upload(*args):
+        tell = progress.begin().at
+        for share in (0.1, 0.4, 0.7):
+            site.clock.advance(4)
+            tell(share)
+            [row] = site.rows(models.lite.operations)
+            seen.append(row["progress"])
+
+    site.driver.answers["copy_volume_to_image"] = upload
+    site.do("copy_volume_to_image", volume_id=volume, image_meta=META)
+
+    # Every five seconds is often enough.
+    assert seen == [None, "40%", "40%"]
+
+
+def test_an_upload_that_is_cancelled_ends_in_the_middle(site, volume):
+    after = []
+
+    def upload(*args):
+        site.clock.advance(10)
+        site.database.run(lambda c: operation_requests.request_cancel(c, uuid))
+        site.worker.look_for_requests()
+        progress.begin().at(0.5)
+        after.append("went on")
+
+    site.driver.answers["copy_volume_to_image"] = upload
+    uuid = site.cast("copy_volume_to_image", volume_id=volume, image_meta=META)
+    site.run()
+
+    assert site.operation(uuid)["state"] == "cancelled"
+    assert after == []
+    assert site.status(volume) == "available"
