@@ -97,5 +97,4 @@ SUBJECTS = {
     "localfs": localfs,
     "localfs, qcow2": functools.partial(localfs, localfs_qcow2_volumes=True),
     "nfs on directories": nfs_on_directories,
-    "nfs on directories, qcow2": functools.partial(nfs_on_directories, nfs_qcow2_volumes=True),
 }
