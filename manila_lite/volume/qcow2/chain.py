@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from oslo_utils import units
@@ -29,6 +29,9 @@ MOST_IMAGES: Final = 256
 Look = Callable[[str], Any]
 """Asks qemu-img about the image at a path: an object with file_format, virtual_size, backing_file
 and possibly backing_format, data_file, extents, encrypted, of which the last four may lack."""
+
+Seen = MutableMapping[str, tuple[headers.Header, Any]]
+_MOST_SEEN: Final = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +64,8 @@ class ImageDirectory:
     """The images of one volume in one directory.
 
     look: asks qemu-img. mount_base: where shares are mounted, under hashed names. recorded_format:
-    of the base image, as the volume's row has it; None when nothing is recorded.
+    of the base image, as the volume's row has it; None when nothing is recorded. seen: keeps what
+    qemu-img said, by path, for as long as the header that it said it of stays the same.
     """
 
     def __init__(
@@ -72,12 +76,14 @@ class ImageDirectory:
         *,
         mount_base: str | None = None,
         recorded_format: str | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self.directory = directory
         self.names = names
         self._look = look
         self._mount_base = mount_base
         self._recorded_format = recorded_format
+        self._seen: Seen = {} if seen is None else seen
 
     def path(self, name: str) -> str:
         """The path of one of the volume's files. Raises PathRefused for any other name."""
@@ -115,7 +121,19 @@ class ImageDirectory:
         header = checked_header(path, known)
         if header is not None:
             self._backing(path, header.backing_file)
-        return self._checked(path, name, known, header, self._look(path))
+        return self._checked(path, name, known, header, self._look_once(path, header))
+
+    def _look_once(self, path: str, header: headers.Header | None) -> Any:
+        """Ask qemu-img, unless it was asked about this very header before."""
+        before = self._seen.get(path)
+        if header is not None and before is not None and before[0] == header:
+            return before[1]
+        info = self._look(path)
+        if header is not None:
+            while len(self._seen) >= _MOST_SEEN:
+                self._seen.pop(next(iter(self._seen)), None)
+            self._seen[path] = (header, info)
+        return info
 
     def _format(self, name: str, above: str | None) -> str | None:
         if above is not None and not self.names.is_overlay(name) and not self.names.extensions:

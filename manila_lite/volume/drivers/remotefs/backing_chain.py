@@ -21,6 +21,8 @@ LOG = logging.getLogger(__name__)
 class BackingChainMethods(InfoFileMethods):
     """Looking at images and changing what they rest on. Callers hold the volume's lock."""
 
+    _seen: chain.Seen
+
     def _qemu_img_info_base(
         self, path: str, volume_name: str, basedir: str | None, run_as_root: bool = False
     ) -> qemu_img.ImageInfo:
@@ -60,6 +62,7 @@ class BackingChainMethods(InfoFileMethods):
             lambda path: self._qemu_img_info(path, volume.name),
             mount_base=self._get_mount_point_base(),
             recorded_format=self._recorded_format(volume),
+            seen=self._seen,
         )
 
     def _recorded_format(self, volume: Any) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from manila_lite.volume.drivers.remotefs.checking import CheckingMethods
 from manila_lite.volume.drivers.remotefs.copies import CopyMethods
 from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
+from manila_lite.volume.qcow2.chain import Seen
 
 
 class RemoteFSSnapDriverBase(CheckingMethods, CopyMethods):
@@ -23,6 +24,7 @@ class RemoteFSSnapDriverBase(CheckingMethods, CopyMethods):
         self._remotefsclient: Any = None
         self.base: str | None = None
         self._nova: Any = kwargs.pop("nova", None)
+        self._seen: Seen = {}
         super().__init__(*args, **kwargs)
 
     def do_setup(self, context: Any) -> None:
