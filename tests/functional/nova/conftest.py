@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes that guests hold, a Nova that moves the guests from image to image, and the service."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -31,41 +32,39 @@ def image_format(request):
     return request.param
 
 
-@pytest.fixture
-def sites(daemons, nova, tmp_path):
-    """A function that makes the site: sites(image_format). Its service runs."""
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory):
+    """A function from an image format and options to a site that a module's tests share."""
     # Not before it is needed: most tests here need no service.
-    from tests.functional.nova.site import Site, configuration
+    from tests.functional.nova.site import running_site
 
-    made = []
+    known = {}
+    with contextlib.ExitStack() as stack:
 
-    def make(image_format, **options):
-        directory = tmp_path / "volumes"
-        directory.mkdir()
-        daemon = daemons(
-            f"sqlite:///{tmp_path}/database.sqlite",
-            **configuration(directory, nova, image_format, **options),
-        )
-        made.append(Site(daemon, nova, directory, image_format))
-        made[-1].start()
-        daemon.wait_ready()
-        return made[-1]
+        def get(image_format, **options):
+            key = (image_format, *sorted(options.items()))
+            if key not in known:
+                directory = tmp_path_factory.mktemp("site")
+                known[key] = stack.enter_context(running_site(directory, image_format, **options))
+            return known[key]
 
-    yield make
-    for site in made:
-        site.close()
+        yield get
 
 
 @pytest.fixture
 def site(sites, image_format):
     """A site whose service runs, for volumes of either format."""
-    return sites(image_format)
+    made = sites(image_format)
+    yield made
+    made.calm()
 
 
 @pytest.fixture
 def raw_site(sites):
     """A site with raw volumes, for what does not depend on the format."""
-    return sites("raw")
+    made = sites("raw")
+    yield made
+    made.calm()
 
 
 @pytest.fixture
@@ -83,11 +82,11 @@ def guest(site, volume):
 
 
 @pytest.fixture
-def go_wrong(nova):
+def go_wrong(site):
     """A function: the next requests of a kind meet these troubles, one each; then none."""
 
     def arrange(kind, *troubles):
         left = list(troubles)
-        nova.troubles = lambda asked, _: left.pop(0) if asked == kind and left else NONE
+        site.nova.troubles = lambda asked, _: left.pop(0) if asked == kind and left else NONE
 
     return arrange

@@ -8,6 +8,7 @@ told to it beforehand, one Trouble for each request.
 import contextlib
 import dataclasses
 import json
+import logging
 import threading
 import urllib.error
 import urllib.request
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tests.functional.nova.compute_api import ComputeApi, Refused
+
+LOG = logging.getLogger(__name__)
 
 CREATE, DELETE = "create", "delete"
 _DONE = {CREATE: "creating", DELETE: "deleting"}
@@ -125,11 +128,13 @@ class Nova:
         """Whether work is under way, or a callback to come."""
         return self._busy > 0
 
-    def wait_requests(self, count: int, timeout: float = 30) -> None:
-        """Wait until so many requests were accepted."""
+    def wait_asked(self, kind: str, snapshot_id: str, times: int = 1, timeout: float = 30) -> None:
+        """Wait until so many requests of this kind for a snapshot were accepted."""
         with self._changed:
-            found = self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
-        assert found, f"{len(self.requests)} requests came, not {count}"
+            found = self._changed.wait_for(
+                lambda: len(self.asked(kind, snapshot_id)) >= times, timeout
+            )
+        assert found, f"Nova was not asked to {kind} {snapshot_id}"
 
     def asked(self, kind: str, snapshot_id: str) -> list[Request]:
         """The requests of this kind for a snapshot that were accepted."""
@@ -188,6 +193,7 @@ class Nova:
                 raise HypervisorFailed()
             self._do(request, guest)
         except Exception as error:
+            LOG.warning("%s of snapshot %s failed: %r", request.kind, request.snapshot_id, error)
             self.failures.append((request, error))
             return (_DONE if trouble.claims else _FAILED)[request.kind]
         return _DONE[request.kind]

@@ -72,7 +72,7 @@ class Monitor:
         found = self.execute("query-jobs")
         return next((job for job in found if job["id"] == name), None)
 
-    def carry_out(self, command: str, name: str, timeout: float = 60.0, **arguments: Any) -> None:
+    def carry_out(self, command: str, name: str, timeout: float = 600.0, **arguments: Any) -> None:
         """Start a block job and wait until it has come to its end. Raises JobFailed."""
         self.execute(command, job_id=name, auto_dismiss=False, **arguments)
         job = poll(lambda: self._concluded(name), f"the end of {command}", timeout)

@@ -6,11 +6,12 @@ It has no broker: what the volume API would cast is written into the service's j
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.volume import flows
 from tests.fixtures.daemon import VolumeDaemon, poll
 from tests.functional.nova.guest import Guest
-from tests.functional.nova.nova import Nova
+from tests.functional.nova.nova import NONE, Nova
 
 SIZE = 1  # GiB of each volume; the files are sparse
 TOKEN = "a-token-of-the-tests"
@@ -56,31 +57,42 @@ def free_port() -> int:
         return port
 
 
-def configuration(
-    directory: Path, nova: Nova, image_format: str, *, seconds_for_nova: int = 6
-) -> dict[str, Any]:
-    """Options for a VolumeDaemon whose guests nova serves; its callbacks find their way to it.
-
-    seconds_for_nova: how long the service waits for Nova's answer.
-    """
+@contextlib.contextmanager
+def running_site(
+    directory: Path, image_format: str, *, seconds_for_nova: int = 6
+) -> Iterator[Site]:
+    """A site whose service runs. seconds_for_nova: how long the service waits for Nova's answer."""
+    volumes_directory = directory / "volumes"
+    volumes_directory.mkdir()
+    nova = Nova(token=TOKEN)
     port = free_port()
-    nova.volume_api, nova.token = f"http://127.0.0.1:{port}", TOKEN
-    return {
-        "kind": VolumeDaemon,
-        "default": {
+    nova.volume_api = f"http://127.0.0.1:{port}"
+    daemon = VolumeDaemon(
+        directory,
+        f"sqlite:///{directory}/database.sqlite",
+        default={
             "nova_snapshot_create_timeout": seconds_for_nova,
             "nova_snapshot_delete_timeout": seconds_for_nova,
         },
-        "ours": EAGER,
-        "backend": {
-            "localfs_volume_dir": directory,
+        ours=EAGER,
+        backend={
+            "localfs_volume_dir": volumes_directory,
             "localfs_qcow2_volumes": image_format == "qcow2",
         },
-        "sections": {
+        sections={
             "nova": {"auth_type": "none", "endpoint_override": nova.url},
             "callback": {"enabled": True, "listen_port": port, "token": TOKEN},
         },
-    }
+    )
+    site = Site(daemon, nova, volumes_directory, image_format)
+    try:
+        site.start()
+        daemon.wait_ready()
+        yield site
+    finally:
+        site.calm()
+        daemon.close()
+        nova.close()
 
 
 class Site:
@@ -106,10 +118,16 @@ class Site:
     def start(self, **environment: str) -> None:
         self.daemon.start(PYTHONPATH=str(_ROOT), **environment)
 
-    def close(self) -> None:
-        for guest in self.guests.values():
+    def calm(self) -> None:
+        """Nothing goes wrong any more, and the guests are gone, in whatever state they are."""
+        self.nova.troubles = lambda kind, snapshot_id: NONE
+        while self.guests:
+            volume_id, guest = self.guests.popitem()
+            self.nova.detach(volume_id)
             if guest.running:
                 guest.kill()
+        if self.daemon.process is None:
+            self.start()
 
     # -- as users do ---------------------------------------------------------------------------
 

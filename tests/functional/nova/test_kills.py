@@ -13,7 +13,9 @@ from tests.functional.nova.nova import CREATE, DELETE, Trouble
 @pytest.fixture
 def site(sites):
     # Nova's time must not be over before the service is back.
-    return sites("raw", seconds_for_nova=12)
+    made = sites("raw", seconds_for_nova=12)
+    yield made
+    made.calm()
 
 
 def kill_when(site, look, what):
@@ -61,7 +63,7 @@ def test_a_kill_while_nova_works_does_not_make_it_work_twice(site, volume, guest
         snapshot_id, operation = site.ask_snapshot(volume)
     else:
         snapshot_id, operation = made[1], site.ask_deletion(made[1])
-    site.nova.wait_requests(4)
+    site.nova.wait_asked(kind, snapshot_id)
     site.daemon.kill()
     site.start()
     site.daemon.wait_ready()

@@ -36,7 +36,7 @@ def test_the_progress_of_an_earlier_deletion_does_not_end_the_next_one(
     site.wait_failed(site.ask_deletion(made[place]))
     assert site.status(made[place]) == states.ERROR_DELETING
     operation = site.ask_deletion(made[place])
-    site.nova.wait_requests(5)
+    site.nova.wait_asked(DELETE, made[place], 2)
     assert not happens(lambda: site.finished(operation), TOO_SOON)
     assert checks.wrong(guest, volume.path, made) == []
     held.set()
@@ -55,7 +55,7 @@ def test_a_late_word_about_an_earlier_deletion_removes_no_file_of_the_next_one(
     go_wrong(DELETE, Trouble(fails=True, claims=True, again=again), Trouble(hold=held))
     site.wait_failed(site.ask_deletion(made[place]))
     operation = site.ask_deletion(made[place])
-    site.nova.wait_requests(5)
+    site.nova.wait_asked(DELETE, made[place], 2)
     spoken = len(site.nova.callbacks)
     again.set()
     poll(lambda: len(site.nova.callbacks) > spoken, "the late word")
