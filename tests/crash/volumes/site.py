@@ -48,6 +48,7 @@ class Site:
         self.volumes = {}  # id: Expected, of all that are to be there
         self.snapshots = {}
         self.uploads = {}  # by the image's id
+        self.bulk = 0  # MiB of further data in each volume and image, beyond the blocks
         self._clock = SystemClock()
         self._context = RequestContext(project_id=PROJECT, user_id="user", is_admin=True)
         self._journal = Journal(
@@ -163,6 +164,7 @@ class Site:
         data = bytearray(16 * BLOCK)
         for block, byte in dict(blocks).items():
             data[block * BLOCK : (block + 1) * BLOCK] = bytes([byte]) * BLOCK
+        data += bytes([7]) * (self.bulk << 20)
         return self.images.create(None, {"disk_format": "raw"}, io.BytesIO(bytes(data)))["id"]
 
     def write(self, volume_id, blocks):
@@ -171,6 +173,8 @@ class Site:
         if not blocks:
             return
         writes = [f"write -P {byte} {block * BLOCK} {BLOCK}" for block, byte in blocks]
+        if self.bulk:
+            writes.append(f"write -P 7 {16 * BLOCK} {self.bulk}M")
         good, told = qemu_io(path, image_format, *writes)
         assert good, told
         self.volumes[volume_id].blocks.update(blocks)
