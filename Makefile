@@ -10,8 +10,8 @@ DECLARATIONS := setup.cfg setup.py pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs unit model contract functional crash bench genconfig \
-	system-packages clean
+.PHONY: help demo test lint docs unit model contract functional crash bench libvirt genconfig \
+	system-packages system-packages-libvirt clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,10 +29,11 @@ model: ## state machines of the journal, lanes, leases and fences
 contract: ## every driver, every database
 functional: ## real broker, databases and file systems
 crash: ## kill -9 at every crash point
+libvirt: system-packages-libvirt ## volumes that guests of libvirt hold; not part of test
 bench: ## casts per second, waiting operations, start-up, memory
 genconfig: ## write the sample configuration anew
 
-lint docs unit genconfig: $(TOX)
+lint docs unit genconfig libvirt: $(TOX)
 	@$(TOX) run -e $@
 
 model contract functional crash bench: $(TOX)
@@ -40,6 +41,13 @@ model contract functional crash bench: $(TOX)
 
 system-packages: ## install the Debian packages of bindep.txt, or say which are missing
 	@$(PYTHON) tools/system-packages test
+
+# libvirt's driver looks that user up before it reads which one to use. Debian makes it with the
+# package of the system's libvirtd, which the tests do not need.
+system-packages-libvirt:
+	@$(PYTHON) tools/system-packages test-libvirt
+	@id libvirt-qemu >/dev/null 2>&1 || useradd --system --user-group --no-create-home libvirt-qemu \
+		|| echo "As root, run: useradd --system --user-group --no-create-home libvirt-qemu"
 
 clean: ## remove environments, caches and built documentation
 	rm -rf $(VENV) .tox docs/_build docs/reference/generated build dist *.egg-info
