@@ -30,6 +30,10 @@ _TABLE = (
     _cast("revert_to_snapshot", "3.15", "volume_id", "snapshot_id"),
     _cast("migrate_volume", "3.5", "volume_id", "host", "force_host_copy"),
     _cast("manage_existing", "3.0", "volume_id", "ref"),
+    _cast("retype", "3.5",
+          "volume_id", "new_type_id", "host", "migration_policy", "reservations",
+          "old_reservations"),
+    _call("accept_transfer", "3.16", "volume_id", "new_user", "new_project", "no_snapshots"),
     # Snapshots
     _cast("create_snapshot", "3.0", "snapshot_id"),
     _cast("delete_snapshot", "3.0", "snapshot_id", "unmanage_only"),

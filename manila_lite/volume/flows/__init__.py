@@ -16,8 +16,10 @@ from manila_lite.volume.flows import (
     images,
     manage,
     migrate,
+    retype,
     revert,
     snapshots,
+    transfer,
 )
 from manila_lite.volume.flows.casting import LANE_RESOLVERS, registry
 from manila_lite.volume.flows.reconcile import reconcile
@@ -37,6 +39,8 @@ __all__ = [
     "migrate",
     "reconcile",
     "registry",
+    "retype",
     "revert",
     "snapshots",
+    "transfer",
 ]

@@ -34,9 +34,8 @@ RECONCILE_SNAPSHOT: Final = "_reconcile_volume_snapshot"
 _PAGE: Final = 500
 
 VOLUME_STATUSES: Final = tuple(
-    sorted(volume_states.UNDERWAY & volume_states.VOLUME_STATUSES - volume_states.OTHERS_WORK
-           - {volume_states.RETYPING})
-)  # fmt: skip
+    sorted((volume_states.UNDERWAY & volume_states.VOLUME_STATUSES) - volume_states.OTHERS_WORK)
+)
 SNAPSHOT_STATUSES: Final = (
     volume_states.CREATING,
     volume_states.DELETING,
@@ -90,7 +89,7 @@ def _volumes(
     while after is not None:
         page = volume_rows.list_of_host(connection, host, after, _PAGE, VOLUME_STATUSES)
         for row in page:
-            if _is_old(row, before):
+            if _is_old(row, before) and row["migration_status"] in volume_states.MIGRATION_OVER:
                 operation = _operation(RECONCILE_VOLUME, row, before, volume_id=row["id"])
                 yield _lanes(connection, row), operation
         after = page[-1]["id"] if len(page) == _PAGE else None
@@ -163,14 +162,15 @@ def reconcile_volume(op: Operation, volume_id: str, status: str) -> None:
     """Bring an abandoned volume to an end.
 
     A deletion is carried out again, for that is what was asked for. Of a creation whatever is
-    there is removed. An upload did the volume no harm. Of the rest nobody can tell.
+    there is removed. An upload, or another type, did the volume no harm. Of the rest nobody can
+    tell.
     """
     volume = common.get_volume(op, volume_id)
     if volume is None or volume["status"] != status:
         return common.skip(op, "the volume has moved on")
     if status == volume_states.DELETING:
         return delete.delete_volume(op, volume_id)
-    if status == volume_states.UPLOADING:
+    if status in (volume_states.UPLOADING, volume_states.RETYPING):
         return op.finish(volume_changes.rested(volume, op.clock.now()))
     if status in (volume_states.CREATING, volume_states.DOWNLOADING):
         _clear_away(op, volume)

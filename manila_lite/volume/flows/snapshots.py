@@ -21,8 +21,14 @@ _BUSY: Final = "SnapshotIsBusy"
 
 
 def _with_volume(snapshot: Record) -> Record:
-    if snapshot["volume"] is None:
+    """Have the volume's status say whether a guest has it, not what comes next in its lane.
+
+    Drivers refuse a volume that is being extended; one that waits for that is not.
+    """
+    volume = snapshot["volume"]
+    if volume is None:
         raise exception.VolumeNotFound(volume_id=snapshot["volume_id"])
+    snapshot["volume"] = volume.merged({"status": online.at_rest(volume)})
     return snapshot
 
 

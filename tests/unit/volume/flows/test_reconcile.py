@@ -26,6 +26,7 @@ def look(site):
         ("reverting", "error"),
         ("managing", "error_managing"),
         ("unmanaging", "error_unmanaging"),
+        ("retyping", "available"),
     ],
 )
 def test_a_volume_without_an_operation_comes_to_an_end(site, status, after):
@@ -36,7 +37,7 @@ def test_a_volume_without_an_operation_comes_to_an_end(site, status, after):
 
 
 @pytest.mark.parametrize(
-    "status", ["available", "in-use", "attaching", "detaching", "maintenance", "retyping", "error"]
+    "status", ["available", "in-use", "attaching", "detaching", "maintenance", "error"]
 )
 def test_what_is_in_order_or_in_other_hands_is_left_alone(site, status):
     site.add_volume(status)
@@ -112,5 +113,11 @@ def test_a_volume_whose_creation_waits_for_its_source_is_not_stuck(site, source)
     named = original if source == "source_volid" else site.add_snapshot(original, "available")
     volume = site.add_volume("creating", **{source: named})
     site.cast("create_volume", volume_id=volume, request_spec={source: named})
+
+    assert look(site) == 0
+
+
+def test_a_migration_is_left_to_those_who_began_it(site):
+    site.add_volume("retyping", migration_status="migrating")
 
     assert look(site) == 0

@@ -39,6 +39,17 @@ def test_the_driver_gets_the_snapshot_with_its_volume_and_the_request(site, volu
     assert given._context.request_id == "req-1"
 
 
+@pytest.mark.parametrize("method", ["create_snapshot", "delete_snapshot"])
+def test_a_volume_that_waits_for_being_extended_is_at_rest_for_the_driver(site, method):
+    """The request to extend it came later, and stands behind this one in its lane."""
+    volume = site.add_volume("extending")
+    snapshot = site.add_snapshot(volume, "creating" if method == "create_snapshot" else "deleting")
+
+    assert site.do(method, snapshot_id=snapshot)["state"] == "succeeded"
+
+    assert site.driver.argument(method, 0).volume.status == "available"
+
+
 def test_a_snapshot_that_fails_shows_it_and_tells_the_user(site, volume):
     snapshot = site.add_snapshot(volume)
     site.driver.answers["create_snapshot"] = exception.InvalidVolume(reason="attaching")
