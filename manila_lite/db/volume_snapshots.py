@@ -53,6 +53,11 @@ _OF_HOST = (
     .order_by(_p.id)
     .limit(sa.bindparam("most"))
 )
+_WITH_HOST = (
+    sa.select(snapshots, _v.host)
+    .select_from(snapshots.join(volume_table, _v.id == _p.volume_id))
+    .where(_p.id == sa.bindparam("id"), living(snapshots), living(volume_table))
+)
 _STATUS = sa.select(_p.status, _p.progress).where(_p.id == sa.bindparam("id"), living(snapshots))
 _NEWEST = (
     sa.select(snapshots, _v.display_name.label("volume_display_name"), _v.host)
@@ -119,6 +124,15 @@ def get_snapshot(
     """
     found = get_snapshots(connection, [snapshot_id], name_template, volume_name_template)
     return found.get(snapshot_id)
+
+
+def with_host(connection: Connection, snapshot_id: str) -> Record | None:
+    """Return a snapshot's columns and its volume's ``host``, in one query, and nothing else of it.
+
+    None when it is deleted or unknown, or its volume is.
+    """
+    row = connection.execute(_WITH_HOST, {"id": snapshot_id}).first()
+    return None if row is None else Record.of(row)
 
 
 def get_snapshots(

@@ -70,6 +70,16 @@ def test_a_snapshot_whose_volume_is_deleted_has_none(rows, volume, snapshot, wri
     assert (found.volume, found.volume_name, found.volume_id) == (None, None, volume.id)
 
 
+def test_a_snapshot_comes_with_the_host_of_its_volume_in_one_query(volume, snapshot, read, write):
+    found = read(volume_snapshots.with_host, snapshot.id)
+    assert (found.id, found.status, found.host) == (snapshot.id, "creating", volume.host)
+    assert (found.display_name, found.progress) == ("monday", "0%")
+
+    write(volume_changes.deleted(volume, LATER))
+    assert read(volume_snapshots.with_host, snapshot.id) is None
+    assert read(volume_snapshots.with_host, "unknown") is None
+
+
 def test_snapshots_made_in_the_same_moment_keep_their_order(rows, volume, read):
     made = [rows.add_snapshot(volume, snapshot_id=f"{9 - number}") for number in range(4)]
     rows.add_snapshot(rows.add_volume())
