@@ -28,29 +28,32 @@ class RemovalMethods(OwnFiles):
             return
         self._ensure_share_known(share)
         self._ensure_share_mounted(share)
-        self._remove_own_files(volume, share)
+        paths = self._own_paths(volume, share)
+        self._refuse_in_use(volume, *paths)
+        self._remove_all_of(volume, paths)
 
     @locked_volume_id_operation
     def discard_unfinished_volume(self, volume: Any) -> None:
         """Remove what an interrupted creation of this volume left on any share.
 
         Only for a volume that was never handed out. A share that cannot be mounted is passed over;
-        where it is the volume's own, making the volume fails too. Raises VolumeIsBusy where
-        something has an image open, which a volume that was never handed out cannot have.
+        where it is the volume's own, making the volume fails too. A command that has outlived the
+        process which started it may still write to one of the files: it loses that file.
         """
         self._ensure_shares_mounted()
         for share in self._mounted_shares:
-            self._remove_own_files(volume, share)
+            self._remove_all_of(volume, self._own_paths(volume, share))
 
     def _ensure_share_known(self, share: str) -> None:
         """Have the mount options of a share at hand, before anything has asked for them."""
         if share not in self.shares:
             self._load_shares_config(self._prefixed_option("shares_config") or None)
 
-    def _remove_own_files(self, volume: Any, share: str) -> None:
+    def _own_paths(self, volume: Any, share: str) -> list[str]:
         directory = self._get_mount_point_for_share(share)
-        paths = [os.path.join(directory, name) for name in self._own_files(volume, directory)]
-        self._refuse_in_use(volume, *paths)
+        return [os.path.join(directory, name) for name in self._own_files(volume, directory)]
+
+    def _remove_all_of(self, volume: Any, paths: list[str]) -> None:
         for path in paths:
             LOG.info("Volume %s: %s is removed", volume.id, path)
             self._delete(path)

@@ -40,6 +40,7 @@ LOG = logging.getLogger(__name__)
 IN_USE: Final = "in-use"
 _CAN_CREATE: Final = ("available", IN_USE, "backing-up")
 _CAN_DELETE: Final = ("available", IN_USE, "backing-up", "deleting", "downloading")
+_HELD: Final = (image_locks.Holder.WRITER, image_locks.Holder.READER)
 _PROBE: Final = ".cinder-write-test-"
 
 
@@ -143,10 +144,20 @@ class OfflineSnapshotMethods(BackingChainMethods):
         if position.overlay.name in remaining.values():
             self._record(snapshot.volume, found.active, remaining)
             return
+        self._refuse_held(found, position)
         self._straighten(found)
         self._merge(found, position)
         active = found.active if position.higher else position.base.name
         self._finish_deletion(snapshot, found, active, remaining, position.overlay.name)
+
+    def _refuse_held(self, found: Survey, position: Position) -> None:
+        """Raise ImageInUse while qemu has one of the images open that are about to change.
+
+        A merge or a copy goes on when the process dies that has started it; it has an end.
+        """
+        for image in (position.overlay, position.base, position.higher):
+            if image is not None and image_locks.holder(found.directory.path(image.name)) in _HELD:
+                raise image_locks.ImageInUse(reason=f"something has {image.name} open")
 
     def _merge(self, found: Survey, position: Position) -> None:
         overlay, base, higher = position.overlay, position.base, position.higher
