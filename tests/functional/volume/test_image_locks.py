@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -35,19 +36,20 @@ def held(path: str, image_format: str, *, read_only: bool = False) -> Iterator[N
     command += ["--export", "vhost-user-blk,id=e,node-name=disk,addr.type=unix,addr.path=s"]
     command[-1] += "" if read_only else ",writable=on"
     command += ["--chardev", "stdio,id=qmp", "--monitor", "chardev=qmp"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=os.path.dirname(path)
-    )
-    try:
-        # It greets when everything is open.
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], READY)
-        assert ready
-        assert b"QMP" in process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryDirectory() as directory:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=directory
+        )
+        try:
+            # It greets when everything is open.
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], READY)
+            assert ready
+            assert b"QMP" in process.stdout.readline()
+            yield
+        finally:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture
@@ -97,3 +99,16 @@ def test_a_file_that_may_not_be_read_is_unknown(image, monkeypatch):
     assert image_locks.holder(image[0]) is Holder.UNKNOWN
     with image_locks.exclusive(image[0]) as locked:
         assert not locked
+
+
+def test_a_detached_volume_that_a_guest_has_after_all_is_left_alone(site):
+    """An overlay would take the guest's disk from under it; a merge would mix two states."""
+    snapshot = site.take()
+    before = site.files()
+    with held(site.path(site.active()), "qcow2"):
+        for change in (site.take, lambda: site.driver.delete_snapshot(snapshot)):
+            with pytest.raises(image_locks.ImageInUse, match="a guest writes to"):
+                change()
+    assert site.files() == before
+    site.delete(snapshot)
+    assert site.files() == {"", ".info"}

@@ -61,6 +61,7 @@ class OfflineSnapshotMethods(BackingChainMethods):
         if volume.status == IN_USE:
             self._create_attached(snapshot, found, path)
             return
+        self._refuse_guest(found)
         self._discard_unused(found)
         if snapshot.id in found.files:
             LOG.info("Snapshot %s has its image already", snapshot.id)
@@ -128,6 +129,7 @@ class OfflineSnapshotMethods(BackingChainMethods):
             return
         recorded = self._recorded_file(snapshot)
         found = self._settled(volume, snapshot.id)
+        self._refuse_guest(found)
         self._discard_unused(found)
         if snapshot.id in found.files:
             self._delete_detached(snapshot, found)
@@ -205,6 +207,12 @@ class OfflineSnapshotMethods(BackingChainMethods):
                 self._remove_image(found.directory, name)
 
     # -- both ----------------------------------------------------------------------------------
+
+    def _refuse_guest(self, found: Survey) -> None:
+        """Raise ImageInUse where a guest is seen to have a volume that should be detached."""
+        path = found.directory.path(found.active)
+        if image_locks.holder(path) is image_locks.Holder.WRITER:
+            raise image_locks.ImageInUse(reason=f"a guest writes to {path}")
 
     def _discard_unused(self, found: Survey) -> None:
         """Remove overlays that snapshots were to get which have not come about.
