@@ -56,6 +56,7 @@ class GlanceImageService:
         self._clock = clock
         self._mutex = threading.Lock()
         self._links: list[glance_session.Link] | None = None
+        self._answering = 0  # which of them answered last
         self._tries = 1 + conf.glance.glance_num_retries
 
     def show(self, context: Any, image_id: str) -> Meta:
@@ -152,7 +153,7 @@ class GlanceImageService:
             response = self._http(0).put(
                 path, data=reader, headers=headers, allow_reauth=False, **_ONCE
             )
-        except Exception as error:
+        except (*glance_session.connection_errors(), *glance_session.refusals()) as error:
             raise self._interrupted(image_id, error) from error
         if response.status_code in _UNAVAILABLE:
             raise self._interrupted(image_id, f"status {response.status_code}")
@@ -219,13 +220,21 @@ class GlanceImageService:
             raise exception.NotAuthorized(reason) from error
         if response.status_code in _UNAVAILABLE:
             return None, f"status {response.status_code}", response.status_code not in _NOT_TAKEN
+        self._stay_with(number)
         return response, None, False
 
     def _http(self, number: int) -> Any:
+        """The client of a server: 0 is the one that answered last, 1 the next one."""
         with self._mutex:
             if self._links is None:
                 self._links = glance_session.make_links(self._conf)
-            return self._links[number % len(self._links)].http
+            return self._links[(self._answering + number) % len(self._links)].http
+
+    def _stay_with(self, number: int) -> None:
+        """Ask this server first from now on, and send it what is sent once only."""
+        if number:
+            with self._mutex:
+                self._answering += number
 
 
 def _chunks(response: Any) -> Iterator[bytes]:

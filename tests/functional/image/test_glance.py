@@ -245,6 +245,26 @@ def test_a_server_that_is_away_is_passed_over(glance, connected):
     assert downloaded(service, image_id) == DATA
 
 
+def test_an_upload_goes_to_a_server_that_answers(glance, connected, volume):
+    with Glance() as gone:
+        away = gone.url
+    service = connected(f"glance_api_servers = {away}, {glance.url}\nglance_num_retries = 1")
+    image_id = glance.add()
+    with open(volume, "rb") as file:
+        service.update(CONTEXT, image_id, {}, file)
+    assert glance.data[image_id] == DATA
+
+
+def test_who_loses_interest_in_an_upload_hears_its_own_error(glance, service, volume):
+    def lose(percent):
+        raise KeyError("the lease is lost")
+
+    meta = {"id": glance.add(), "disk_format": "raw", "container_format": "bare"}
+    with pytest.raises(KeyError, match="lease"):
+        convert.upload_volume(CONTEXT, service, meta, str(volume), progress=lose)
+    assert meta["id"] not in glance.data
+
+
 def test_without_a_server_the_error_is_transient(connected):
     with Glance() as gone:
         away = gone.url
