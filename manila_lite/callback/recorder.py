@@ -89,7 +89,7 @@ class Recorder:
 
     def _host_of(self, connection: Connection, snapshot_id: str) -> str:
         found = self._find(connection, snapshot_id)
-        host: str = (found or {}).get("host") or ""
+        host: str = "" if found is None else found["host"] or ""
         if not host:
             raise Fault(404, f"Snapshot {snapshot_id} could not be found.")
         return host.partition("#")[0]

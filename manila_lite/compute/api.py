@@ -31,6 +31,7 @@ RESOURCE = "/os-assisted-volume-snapshots"
 
 #: Seconds. A thread of the engine waits meanwhile; longer pauses are the flow's business.
 LONGEST_PAUSE = 10.0
+_LONG_ENOUGH = tenacity.stop_after_delay(LONGEST_PAUSE)
 _PAUSES = tenacity.wait_exponential(multiplier=0.5, max=4.0) + tenacity.wait_random(0, 0.5)
 
 
@@ -90,7 +91,7 @@ class API:
     def _repeatedly(self, once: Callable[[], Answer]) -> Answer:
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_be_repeated),
-            stop=tenacity.stop_after_attempt(1 + self._retries),
+            stop=tenacity.stop_after_attempt(1 + self._retries) | _LONG_ENOUGH,
             wait=_pause,
             sleep=self._sleep,
             before_sleep=_say,

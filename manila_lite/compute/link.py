@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _SERVICE = "compute"
 _UNAUTHORIZED = 401
+_CONNECT_SECONDS = 10.0
 
 
 class KeystoneLink:
@@ -133,7 +134,12 @@ def _load_session(conf: cfg.ConfigOpts) -> sessions.Session:
         # Newer releases of keystoneauth read options that an older one does not have.
         with contextlib.suppress(cfg.DuplicateOptError):
             conf.register_opt(option, group=nova_conf.GROUP)
-    return loading.load_session_from_conf_options(conf, nova_conf.GROUP)
+    session = loading.load_session_from_conf_options(conf, nova_conf.GROUP)
+    # What does not even connect must not hold a thread for long: many may be asking. requests takes
+    # a pair, for connecting and for each answer, and keystoneauth hands it on.
+    seconds = conf[nova_conf.GROUP].timeout
+    session.timeout = (min(seconds, _CONNECT_SECONDS), seconds)
+    return session
 
 
 def _load_auth(conf: cfg.ConfigOpts) -> Any:

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -125,6 +126,20 @@ def test_nobody_listening_is_tried_again_and_then_told(tmp_path):
     with pytest.raises(exception.NovaUnavailable) as caught:
         create(client)
     assert exception.classify(caught.value) is exception.ErrorKind.TRANSIENT
+
+
+def test_nova_that_takes_no_connection_is_unavailable_soon(tmp_path):
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            # The kernel takes one or two, and lets the others wait.
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v2.1"
+        client = api(tmp_path, auth_type="none", endpoint_override=url, timeout=1)
+        with pytest.raises(exception.NovaUnavailable):
+            create(client)
 
 
 def test_name_that_does_not_exist_is_unavailable(tmp_path):
