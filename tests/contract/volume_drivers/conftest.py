@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.volume_drivers.subjects import SUBJECTS, Subject
+from tests.contract.volume_drivers.subjects import MOUNTED, SUBJECTS, Subject
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,10 @@ def _qemu() -> None:
             pytest.skip(f"{program} is not installed (qemu-utils)")
 
 
-@pytest.fixture(params=SUBJECTS)
+@pytest.fixture(
+    params=[*SUBJECTS, *(pytest.param(name, marks=pytest.mark.slow) for name in MOUNTED)]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    if request.param in MOUNTED:
+        return MOUNTED[request.param](tmp_path, request.getfixturevalue("nfs_exports"))
     return SUBJECTS[request.param](tmp_path)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from manila_lite import process
 from manila_lite.conf import nfs as nfs_options
 from manila_lite.conf.localfs import localfs_opts
 from manila_lite.testing import volume_models
@@ -86,6 +87,32 @@ def nfs_on_directories(tmp_path: Path, **options) -> Subject:
     return _subject(start, directories, options, "nfs")
 
 
+class NfsWithoutKernel(NfsDriver):
+    """NfsDriver as it is, but for what the kernel of this machine may lack."""
+
+    def _check_mount_program(self):
+        pass
+
+
+def nfs(tmp_path: Path, server, **options) -> Subject:
+    """NfsDriver on a real server: mount -t nfs is the server fixture's own client."""
+    shares, base = tmp_path / "shares", tmp_path / "mnt"
+    shares.write_text("".join(f"{share} -o hard\n" for share in server.shares))
+
+    def execute(*command, **settings):
+        if command[:3] == ("mount", "-t", "nfs"):
+            server.mount(*command[-2:])
+            return "", ""
+        return process.execute(*command, **settings)
+
+    start = functools.partial(
+        _started, functools.partial(NfsWithoutKernel, execute), nfs_options.nfs_opts, tmp_path,
+        nfs_shares_config=str(shares), nfs_mount_point_base=str(base),
+        nfs_snapshot_support=True, **options,
+    )  # fmt: skip
+    return _subject(start, server.exports, options, "nfs")
+
+
 def _subject(start, directories, options, prefix):
     for directory in directories:
         directory.mkdir(parents=True, exist_ok=True)
@@ -93,6 +120,8 @@ def _subject(start, directories, options, prefix):
     return Subject(start, directories, image_format)
 
 
+# Slow: some 10 MB/s, and 1 GiB to be read for each copy of a volume.
+MOUNTED = {"nfs, qcow2": functools.partial(nfs, nfs_qcow2_volumes=True)}
 SUBJECTS = {
     "localfs": localfs,
     "localfs, qcow2": functools.partial(localfs, localfs_qcow2_volumes=True),
