@@ -34,6 +34,8 @@ EXCEPTION_PREFIX = "%(asctime)s.%(msecs)03d %(process)d ERROR %(name)s " + _WHER
 QUIET = [
     "amqp=WARNING",
     "amqplib=WARNING",
+    "keystoneauth=WARNING",
+    "keystonemiddleware=WARNING",
     "kombu=WARNING",
     "sqlalchemy=WARNING",
     "alembic=WARNING",
@@ -43,6 +45,7 @@ QUIET = [
     "stevedore=WARNING",
     "urllib3.connectionpool=WARNING",
     "requests.packages.urllib3.connectionpool=WARNING",
+    "waitress.queue=ERROR",
 ]
 
 _URL_PASSWORD = re.compile(r"(://[^/\s:@]*):\S*@")
