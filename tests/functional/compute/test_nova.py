@@ -265,7 +265,8 @@ def test_catalogue_without_nova_is_a_matter_of_the_configuration(tmp_path):
 
 
 def test_no_token_and_no_password_in_the_log(tmp_path, caplog):
-    caplog.set_level("DEBUG")
+    for logger in (None, "keystoneauth"):
+        caplog.set_level("DEBUG", logger=logger)
     with cloud(CREATED, reply(401), CREATED) as (_, keystone):
         client = keystone_api(tmp_path, keystone)
         create(client)
