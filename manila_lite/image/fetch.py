@@ -70,7 +70,7 @@ def fetch_to_volume_format(
     with temporary_file(prefix=f"download-{image_id[:40]}-") as path:
         _download(context, image_service, image_id, meta, path, way.part(0, _DOWNLOADED))
         found = _inspected(path, image_id, meta, size)
-        _check_target(path, dest, found, volume_format, image_id)
+        _check_target(path, dest, found, not disable_sparse, image_id)
         converted(
             path, dest, found.file_format, volume_format,
             image_id=image_id, subformat=volume_subformat, sparse=not disable_sparse,
@@ -174,10 +174,10 @@ def _confirm(path: str, image_id: str, found: foreign.ForeignImage, size: int | 
 
 
 def _check_target(
-    path: str, dest: str, found: foreign.ForeignImage, volume_format: str, image_id: str
+    path: str, dest: str, found: foreign.ForeignImage, sparse: bool, image_id: str
 ) -> None:
-    needed = qemu.space_needed(path, found.file_format, volume_format)
-    if needed is not None and os.path.isfile(dest):
+    needed = qemu.space_needed(path, found.file_format) if sparse else found.virtual_size
+    if os.path.isfile(dest):
         # What the old contents of the target take becomes free when it is made anew.
         check_space(dest, needed - os.stat(dest).st_blocks * 512, image_id)
 

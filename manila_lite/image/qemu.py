@@ -43,11 +43,10 @@ def check(path: str, image_format: str) -> None:
         _look(command, run_as_root=False, accepted=_CONSISTENT)
 
 
-def space_needed(path: str, image_format: str, target_format: str) -> int | None:
-    """Bytes that a conversion will take at most; None where qemu-img cannot tell."""
-    if target_format not in ("raw", "qcow2"):
-        return None
-    command = ["qemu-img", "measure", "--output=json", "-f", image_format, "-O", target_format]
+def space_needed(path: str, image_format: str) -> int:
+    """Bytes that the data of an image take in another file that keeps no zeros, at most."""
+    # Of a raw target, qemu-img only says how large its disk is; qcow2 counts the data.
+    command = ["qemu-img", "measure", "--output=json", "-f", image_format, "-O", "qcow2"]
     output, _ = _look([*command, _operand(path)], run_as_root=False)
     return int(json.loads(output)["required"])
 

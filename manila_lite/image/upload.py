@@ -53,7 +53,7 @@ def upload_volume(
     else:
         compressed = compress and settings.current().compress
         with temporary_file(prefix=f"upload-{image_id[:40]}-") as path:
-            _check_room(path, volume_path, volume_format, target_format, image_id)
+            check_space(path, qemu.space_needed(volume_path, volume_format), image_id)
             converted(
                 volume_path, path, volume_format, target_format,
                 image_id=image_id, compress=compressed and target_format in formats.COMPRESSIBLE,
@@ -101,11 +101,3 @@ def _refuse_backing_file(path: str, image_format: str, image_id: str, run_as_roo
     info = qemu.info(path, image_format, run_as_root=run_as_root)
     if info.backing_file:
         raise unacceptable(image_id, "the volume's file refers to a backing file")
-
-
-def _check_room(
-    path: str, volume_path: str, volume_format: str, target_format: str, image_id: str
-) -> None:
-    needed = qemu.space_needed(volume_path, volume_format, target_format)
-    if needed is not None:
-        check_space(path, needed, image_id)

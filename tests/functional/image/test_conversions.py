@@ -2,6 +2,7 @@
 """Images to volumes and back with the real qemu-img: every byte arrives, whatever the formats."""
 
 import os
+import shutil
 
 import pytest
 
@@ -89,6 +90,20 @@ def test_holes_stay_holes_all_the_way(image, service, tmp_path):
     for file in (stored, volume):
         assert file.stat().st_size == GIB
         assert file.stat().st_blocks * 512 < 4 * MIB
+
+
+def test_a_disk_larger_than_the_machines_needs_only_room_for_its_data(image, service, tmp_path):
+    size = 8 * (shutil.disk_usage(tmp_path).total // GIB + 1)
+    path = tmp_path / "large.qcow2"
+    qemu_img("create", "-f", "qcow2", path, size * GIB)
+    volume = tmp_path / "volume"
+    volume.touch()
+    convert.fetch_to_raw(None, service, image(path, "qcow2"), str(volume), "1M", size=size)
+    assert volume.stat().st_size == size * GIB
+    with pytest.raises(exception.ImageTooBig, match="are needed"):
+        convert.fetch_to_raw(
+            None, service, image(path, "qcow2"), str(volume), size=size, disable_sparse=True
+        )
 
 
 def test_progress_is_told_in_steps_that_only_grow(made, image, service, tmp_path):
