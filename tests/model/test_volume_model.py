@@ -48,7 +48,7 @@ picks = st.integers(min_value=0, max_value=20)
 sizes = st.integers(min_value=1, max_value=2)
 more = st.integers(min_value=0, max_value=1)
 pools = st.integers(min_value=0, max_value=1)
-one_moment = st.integers(min_value=0, max_value=40)
+one_moment = st.integers(min_value=0, max_value=999)
 moments = st.one_of(
     st.just([]), st.just([]), st.lists(one_moment, min_size=1, max_size=2).map(list)
 )
@@ -147,7 +147,7 @@ class VolumeMachine(VolumeWorld):
     def volume_is_created(self, pool: int, size: int, dying: list[int], fate: str) -> None:
         if self._has_room():
             volume = Volume(self.new_id(), Contents(size * GIB), self.shares[pool])
-            self._make(volume, self._creation(volume), dying, fate)
+            self._make("create", volume, self._creation(volume), dying, fate)
 
     def snapshot_is_taken(self, pick: int, dying: list[int], fate: str) -> None:
         volume = self._pick(pick)
@@ -155,8 +155,8 @@ class VolumeMachine(VolumeWorld):
             return
         snapshot = Snapshot(self.new_id(), volume.contents)
         if fate == REPEATED:
-            self.carry_out(dying, self._taking(volume, snapshot))
-        elif self.died_in(dying, self._taking(volume, snapshot)):
+            self.carry_out("snapshot", dying, self._taking(volume, snapshot))
+        elif self.died_in("snapshot", dying, self._taking(volume, snapshot)):
             # It is in error now, and can only be deleted.
             snapshot.doomed = True
         volume.snapshots.append(snapshot)
@@ -170,7 +170,9 @@ class VolumeMachine(VolumeWorld):
         snapshot = volume.snapshots[which % len(volume.snapshots)]
         if fate != LEFT:
             self._delete(volume, snapshot, dying)
-        elif self.died_in(dying, self._deletion(volume, snapshot)):
+        elif self.died_in(
+            self._deletion_of(volume, snapshot), dying, self._deletion(volume, snapshot)
+        ):
             snapshot.doomed = True
         else:
             volume.snapshots.remove(snapshot)
@@ -185,6 +187,7 @@ class VolumeMachine(VolumeWorld):
             self.new_id(), source.contents.resized((source.size + more) * GIB), self.shares[pool]
         )
         made = self._make(
+            "clone",
             volume,
             lambda driver: driver.create_cloned_volume(
                 self.row(volume, "creating", source_volid=source.id), self.row(source)
@@ -206,6 +209,7 @@ class VolumeMachine(VolumeWorld):
             return
         volume = Volume(self.new_id(), snapshot.contents.resized(size), self.shares[pool])
         self._make(
+            "from snapshot",
             volume,
             lambda driver: driver.create_volume_from_snapshot(
                 self.row(volume, "creating", snapshot_id=snapshot.id),
@@ -220,7 +224,7 @@ class VolumeMachine(VolumeWorld):
         if volume.size >= LARGEST:
             return
         size = volume.size + 1
-        self.carry_out(dying, lambda driver: driver.extend_volume(self.row(volume), size))
+        self.carry_out("extend", dying, lambda driver: driver.extend_volume(self.row(volume), size))
         volume.contents = volume.contents.resized(size * GIB)
 
     def volume_is_reverted(self, pick: int, dying: list[int]) -> None:
@@ -229,6 +233,7 @@ class VolumeMachine(VolumeWorld):
             return
         snapshot = volume.snapshots[-1]
         self.carry_out(
+            "revert",
             dying,
             lambda driver: driver.revert_to_snapshot(
                 None,
@@ -246,7 +251,7 @@ class VolumeMachine(VolumeWorld):
         pool = next(share for share in self.shares if share != volume.pool)
         host = {"host": f"{HOST}#{pool}", "capabilities": {}}
         moved, update = self.carry_out(
-            dying, lambda driver: driver.migrate_volume(None, self.row(volume), host)
+            "move", dying, lambda driver: driver.migrate_volume(None, self.row(volume), host)
         )
         assert moved
         volume.columns |= update
@@ -262,7 +267,7 @@ class VolumeMachine(VolumeWorld):
             if self.shelf.show(None, image_id)["status"] == "queued":
                 driver.copy_volume_to_image(None, self.row(volume), self.shelf, image)
 
-        self.carry_out(dying, upload)
+        self.carry_out("upload", dying, upload)
         self.shelved[image_id] = volume.contents
         if len(self.shelved) > MOST_VOLUMES:
             oldest = next(iter(self.shelved))
@@ -278,17 +283,17 @@ class VolumeMachine(VolumeWorld):
         if not self._has_room(contents.size // GIB):
             return
         volume = Volume(self.new_id(), contents, self.shares[pool])
-        volume.columns = self.carry_out([], self._creation(volume))
+        volume.columns = self.carry_out("create", [], self._creation(volume))
 
         def download(driver: Any) -> None:
             driver.copy_image_to_volume(None, self.row(volume, "downloading"), self.shelf, image_id)
 
         if self._looks_like_something_else(image_id):
             with pytest.raises(exception.ImageUnacceptable):
-                self.carry_out([], download)
-            self.carry_out([], lambda driver: driver.delete_volume(self.row(volume, "deleting")))
+                self.carry_out("download", [], download)
+            self._remove(volume, [])
             return
-        self.carry_out(dying, download)
+        self.carry_out("download", dying, download)
         self.volumes.append(volume)
 
     def _looks_like_something_else(self, image_id: str) -> bool:
@@ -317,7 +322,9 @@ class VolumeMachine(VolumeWorld):
         volume = volumes[pick % len(volumes)]
         ids = [snapshot.id for snapshot in volume.snapshots]
         self.carry_out(
-            dying, lambda driver: driver.repair_volume(self.row(volume), ids, dry_run=False)
+            "repair",
+            dying,
+            lambda driver: driver.repair_volume(self.row(volume), ids, dry_run=False),
         )
         volume.leftover = False
         if not volume.untidy:
@@ -350,8 +357,11 @@ class VolumeMachine(VolumeWorld):
             self.snapshot_row(volume, snapshot, "deleting")
         )
 
+    def _deletion_of(self, volume: Volume, snapshot: Snapshot) -> str:
+        return "merge the active" if snapshot is volume.snapshots[-1] else "merge another"
+
     def _make(
-        self, volume: Volume, call: Callable[[Any], Any], dying: list[int], fate: str
+        self, kind: str, volume: Volume, call: Callable[[Any], Any], dying: list[int], fate: str
     ) -> bool:
         """Carry out a creation; whether it came to its end."""
 
@@ -359,23 +369,31 @@ class VolumeMachine(VolumeWorld):
             driver.discard_unfinished_volume(self.row(volume, "creating"))
 
         if fate == REPEATED:
-            volume.columns = dict(self.carry_out(dying, call, discard))
+            volume.columns = dict(self.carry_out(kind, dying, call, discard))
         else:
             answers: list[Any] = []
-            if self.died_in(dying, lambda driver: answers.append(call(driver))):
-                self.carry_out([], discard)
+            if self.died_in(kind, dying, lambda driver: answers.append(call(driver))):
+                self.carry_out("discard", [], discard)
                 return False
             volume.columns = dict(answers[0])
         self.volumes.append(volume)
         return True
 
     def _delete(self, volume: Volume, snapshot: Snapshot, dying: list[int]) -> None:
-        self.carry_out(dying, self._deletion(volume, snapshot))
+        kind = self._deletion_of(volume, snapshot)
+        self.carry_out(kind, dying, self._deletion(volume, snapshot))
         volume.snapshots.remove(snapshot)
 
     def _delete_volume(self, volume: Volume, dying: list[int]) -> None:
-        self.carry_out(dying, lambda driver: driver.delete_volume(self.row(volume, "deleting")))
+        self._remove(volume, dying)
         self.volumes.remove(volume)
+
+    def _remove(self, volume: Volume, dying: list[int]) -> None:
+        self.carry_out(
+            "remove",
+            dying,
+            lambda driver: driver.delete_volume(self.row(volume, "deleting")),
+        )
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -410,6 +428,12 @@ VolumeMachine.TestCase.settings = settings(
 )
 
 
-@pytest.mark.timeout(4 * 3600)
+@pytest.mark.timeout(24 * 3600)
 class TestVolumeModel(VolumeMachine.TestCase):
     """The number of steps bounds the time; a busy machine is no failure."""
+
+
+def test_the_search_was_long_enough() -> None:
+    if VolumeMachine.steps == 0:
+        pytest.skip("the search was not run")
+    assert VolumeMachine.steps >= 2000

@@ -48,7 +48,7 @@ class Layer:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Stamp:
+class Stamp:
     """What changes whenever a file does."""
 
     file: tuple[int, int]
@@ -62,6 +62,7 @@ class _Stamp:
         return cls((found.st_dev, found.st_ino), found.st_size, times)
 
     def is_settled(self) -> bool:
+        """Whether any change from now on will show in the times."""
         return time.time_ns() - max(self.times) > _TICK
 
 
@@ -69,12 +70,12 @@ class Images:
     """Images, with a memory of those that have not changed."""
 
     def __init__(self) -> None:
-        self._layers: dict[tuple[_Stamp, str], Layer] = {}
+        self._layers: dict[tuple[Stamp, str], Layer] = {}
         self._views: dict[tuple[int, ...], tuple[list[Layer], Contents]] = {}
 
     def layer(self, path: Path, image_format: str) -> Layer:
         """Read one file."""
-        key = (_Stamp.of(path), image_format)
+        key = (Stamp.of(path), image_format)
         if key not in self._layers:
             settled = key[0].is_settled()
             layer = read_raw(path) if image_format == "raw" else read_qcow2(path)

@@ -119,6 +119,8 @@ class VolumeWorld(RuleBasedStateMachine):
         #: What images on the shelf must show.
         self.shelved: dict[str, Contents] = {}
         self.deaths = 0
+        #: How many moments the last operation of a kind had.
+        self._lengths: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self.kind = "sparse"
 
@@ -165,38 +167,45 @@ class VolumeWorld(RuleBasedStateMachine):
 
     def carry_out(
         self,
-        moments: Sequence[int],
+        kind: str,
+        dying: Sequence[int],
         call: Callable[[Any], Result],
         again: Callable[[Any], object] | None = None,
     ) -> Result:
-        """Have the driver do something; it dies at each moment, and a new one does it again.
+        """Have the driver do something; it dies as often as is said, and a new one does it again.
 
-        A moment beyond the end of what it does is one between its end and the record of it.
-        again: what comes before a repetition.
+        dying: any numbers; each chooses a moment of those that this kind of operation had when it
+        was last done, or the one between its end and the record of it. again: what comes before a
+        repetition.
         """
-        for number, moment in enumerate([*moments, None]):
+        for count, number in enumerate([*dying, None]):
+            moment = self._moment(kind, number)
             try:
                 with self.life.during(moment):
-                    if number and again is not None:
+                    if count and again is not None:
                         again(self.driver)
                     result = call(self.driver)
                 if moment is None:
+                    self._lengths[kind] = self.life.lived
                     return result
             except Death:
                 self.deaths += 1
             self.start_driver()
         raise AssertionError("the last try comes to its end")
 
-    def died_in(self, moments: Sequence[int], call: Callable[[Any], object]) -> bool:
+    def died_in(self, kind: str, dying: Sequence[int], call: Callable[[Any], object]) -> bool:
         """As carry_out, but nobody does it again; whether the driver died before the end."""
         try:
-            with self.life.during(moments[0] if moments else None):
+            with self.life.during(self._moment(kind, dying[0] if dying else None)):
                 call(self.driver)
         except Death:
             self.deaths += 1
             self.start_driver()
             return True
         return False
+
+    def _moment(self, kind: str, number: int | None) -> int | None:
+        return None if number is None else number % (self._lengths.get(kind, 30) + 1)
 
     # -- rows ------------------------------------------------------------------------------------
 
