@@ -68,7 +68,7 @@ def _delete_only(site: Site, snapshot) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2], ids=["oldest", "middle", "active"])
-@pytest.mark.parametrize("at", [1, 2, 3], ids=["first", "second", "third"])
+@pytest.mark.parametrize("at", [1, 2, 3], ids=["intent", "merged", "done"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_deletion_killed_at_a_record_is_done_again(raw_site, monkeypatch, position, at, when):
     site = raw_site
@@ -94,7 +94,7 @@ def test_a_deletion_killed_at_a_record_is_done_again(raw_site, monkeypatch, posi
             died = False
         except Died:
             died = True
-    assert died == (at <= 2)
+    assert died
     # What a guest would be given, before anybody has done anything about it.
     assert site.shown_by_volume() == before["volume"]
     site.delete(doomed)
@@ -170,3 +170,49 @@ def test_a_clone_that_is_killed_leaves_its_source_as_it_was(raw_site, when):
     assert died
     assert site.shown() == before
     assert site.driver.check_volume(site.volume, [s.id for s in site.snapshots])["findings"] == []
+
+
+def test_what_nova_was_to_merge_once_confuses_no_deletion_of_another_snapshot(
+    raw_site, monkeypatch
+):
+    """A pull that never was: it would have ended the very image that is merged here."""
+    site = raw_site
+    snapshots_with_data(site, 3)
+    _, doomed, active = site.snapshots
+    site.volume.status = "in-use"
+    assert site.driver.plan_online_deletion(active)["file_to_delete"] == site.overlay(doomed)
+    site.volume.status = "available"
+    before = site.shown()
+    del before[doomed.id]
+    killed_at_last_record(site, doomed, monkeypatch)
+    site.delete(doomed)
+    assert site.shown() == before
+
+
+def killed_at_last_record(site: Site, doomed, monkeypatch) -> None:
+    """Die when the images are merged and the record is about to say so."""
+    real = info_file.replace
+
+    def deadly(path, values):
+        if (values.get("unfinished_deletion") or {}).get("merged"):
+            raise Died
+        real(path, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(info_file, "replace", deadly)
+        with pytest.raises(Died):
+            site.driver.delete_snapshot(doomed)
+
+
+def test_a_killed_deletion_of_one_snapshot_is_not_taken_for_that_of_the_next(raw_site, monkeypatch):
+    """What was merged is gone, and its snapshot only: not the active one, should that go first."""
+    site = raw_site
+    snapshots_with_data(site, 3)
+    _, doomed, active = site.snapshots
+    before = site.shown()
+    killed_at_last_record(site, doomed, monkeypatch)
+    site.snapshots.remove(doomed)
+    site.delete(active)
+    site.driver.delete_snapshot(doomed)
+    assert site.shown() == {key: before[key] for key in ("volume", site.snapshots[0].id)}
+    assert site.files() == {"", ".info", f".{site.snapshots[0].id}"}

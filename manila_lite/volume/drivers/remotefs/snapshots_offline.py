@@ -3,6 +3,7 @@
 
 Deleting a snapshot merges its overlay S into the image B under it:
 
+0. ``.info`` says that this is going on.
 1. commit: the data of S are written into B; S keeps them. The snapshot being deleted is the only
    one that B showed, and all images above see S, so nobody can tell how far this has come.
 2. rebase: the image over S, if there is one, names B from now on. What it shows stays the same.
@@ -11,10 +12,10 @@ Deleting a snapshot merges its overlay S into the image B under it:
 5. ``.info`` says no more of S.
 
 Killed before 2, or before 3 where S is the active image, the chain is as it was, and everything is
-done again. Killed before 3, the record knows an overlay that the chain has not: it was merged.
-Killed later, the record says so itself: without that, S, which stands over the active image, would
-be taken for an overlay with newer data. ``.info`` comes before the removal, since a record that
-names a file which is gone could as well mean that somebody lost it.
+done again. Killed before 3, the record knows an overlay that the chain has not, and which deletion
+has merged it. Killed later, the record says so itself: without that, S, which stands over the
+active image, would be taken for an overlay with newer data. ``.info`` comes before the removal,
+since a record that names a file which is gone could as well mean that somebody lost it.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class OfflineSnapshotMethods(BackingChainMethods):
             self._delete_attached(snapshot)
             return
         recorded = self._recorded_file(snapshot)
-        found = self._settled(volume, snapshot.id)
+        found = self._settled(volume)
         self._refuse_guest(found)
         self._discard_unused(found)
         if snapshot.id in found.files:
@@ -147,6 +148,9 @@ class OfflineSnapshotMethods(BackingChainMethods):
             self._record(snapshot.volume, found.active, remaining)
             return
         self._refuse_held(found, position)
+        # Instead of what Nova may have been asked for once: no guest is left for it to work on.
+        intent = Unfinished(snapshot.id, position.overlay.name, merged=False)
+        self._record(snapshot.volume, found.active, dict(found.files), intent)
         self._straighten(found)
         self._merge(found, position)
         active = found.active if position.higher else position.base.name
