@@ -7,6 +7,7 @@ told to it beforehand, one Trouble for each request.
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import logging
 import threading
@@ -23,6 +24,7 @@ CREATE, DELETE = "create", "delete"
 _DONE = {CREATE: "creating", DELETE: "deleting"}
 _FAILED = {CREATE: "error", DELETE: "error_deleting"}
 _CALLBACK_SECONDS = 10
+_NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 _POLL_SECONDS = 0.5
 _HOLD_SECONDS = 60
 
@@ -215,7 +217,7 @@ class Nova:
         body = {"os-update_snapshot_status": {"status": status, "progress": "90%"}}
         path = f"snapshots/{snapshot_id}/action"
         answer = None
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*_NO_ANSWER):
             if broken:
                 self._api.break_off(self._address(path), json.dumps(body).encode(), self.token)
             else:
@@ -227,7 +229,7 @@ class Nova:
         self._polling.add(snapshot_id)
         while not self._closing.wait(_POLL_SECONDS):
             # An error ends Nova's loop; here it would only hide whether the status is served.
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(*_NO_ANSWER):
                 code, found = self._ask("GET", f"snapshots/{snapshot_id}")
                 if code == 404 or found["snapshot"]["status"] != "creating":
                     break
