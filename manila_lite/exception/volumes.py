@@ -77,6 +77,12 @@ class VolumeBackendAPIException(ManilaException):
     message = "Volume back end error: %(data)s"
 
 
+class VolumeExists(VolumeBackendAPIException):
+    """A new volume's name is taken on the storage; what has it was not touched."""
+
+    message = "Volume %(volume_id)s exists already: %(where)s"
+
+
 class VolumeIsBusy(ManilaException):
     message = "Volume %(volume_name)s has snapshots, or something holds it."
 

@@ -62,7 +62,8 @@ def creation_failed(
     volume = common.get_volume(op, volume_id)
     if volume is None:
         return []
-    if volume["provider_location"] is None:
+    # What was there before is nothing that this creation has left.
+    if volume["provider_location"] is None and not common.is_named(error, "VolumeExists"):
         _clear_away(op, volume)
     now = op.clock.now()
     old = common.own_status(volume, *_OWN)
@@ -113,6 +114,9 @@ def create_volume(
         return common.skip(op, "the volume is deleted")
     if volume["status"] not in (*_OWN, volume_states.ERROR):
         return common.skip(op, f"the volume is {volume['status']}")
+    if volume["provider_location"] is not None:
+        # Whatever brought it into error: it was handed out, and what it holds is somebody's.
+        return common.skip(op, f"the volume is there, on {volume['provider_location']}")
     _begin(op, volume)
     source = Source.of(volume, request_spec)
     if source.snapshot_id is not None:

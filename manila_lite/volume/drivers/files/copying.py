@@ -43,16 +43,14 @@ class CopyingMethods(OwnFiles):
     def _made_or_removed(self, volume: Any) -> Iterator[None]:
         """Make a new volume as a whole, or have nothing of it anywhere afterwards.
 
-        Raises VolumeBackendAPIException where any share has files of that name: they are
-        somebody's data, and a volume must not be on two shares.
+        Raises VolumeExists where any share has files of that name: they are somebody's data, and a
+        volume must not be on two shares.
         """
         self._ensure_shares_mounted()
         for share in self._mounted_shares:
             directory = self._get_mount_point_for_share(share)
             if self._own_files(volume, directory):
-                raise exception.VolumeBackendAPIException(
-                    data=f"volume {volume.id} exists already, on {share}"
-                )
+                raise exception.VolumeExists(volume_id=volume.id, where=share)
         try:
             yield
         except Exception:

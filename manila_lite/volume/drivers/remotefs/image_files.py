@@ -36,12 +36,12 @@ class ImageFileMethods(ShareMethods):
     def _do_create_volume(self, volume: Any) -> None:
         """Make the volume's file on the share in its provider_location.
 
-        Raises VolumeBackendAPIException where a file of that name is there already: it is
-        somebody's data. A file that could not be made as a whole is removed.
+        Raises VolumeExists where a file of that name is there already: it is somebody's data. A
+        file that could not be made as a whole is removed.
         """
         path = self.local_path(volume)
         if os.path.lexists(path):
-            raise exception.VolumeBackendAPIException(data=f"{path} exists already")
+            raise exception.VolumeExists(volume_id=volume.id, where=path)
         try:
             self._create_file(path, volume.size)
             self._set_rw_permissions(path)

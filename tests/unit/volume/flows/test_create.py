@@ -126,6 +126,26 @@ def test_a_failed_download_leaves_nothing_on_the_storage(site):
     ]
 
 
+def test_what_had_the_volumes_name_before_is_not_cleared_away(site):
+    volume = site.add_volume("creating")
+    site.driver.answers["create_volume"] = exception.VolumeExists(volume_id=volume, where="share")
+
+    site.do("create_volume", volume_id=volume)
+
+    assert site.status(volume) == "error"
+    assert site.driver.methods() == ["create_volume"]
+
+
+def test_a_volume_in_error_that_was_handed_out_is_not_made_again(site):
+    volume = site.add_volume("error", provider_location="share")
+
+    operation = site.do("create_volume", volume_id=volume)
+
+    assert operation["state"] == "succeeded"
+    assert site.driver.methods() == []
+    assert site.status(volume) == "error"
+
+
 def test_what_cannot_be_cleared_away_does_not_keep_the_volume_from_showing_the_error(site):
     volume = site.add_volume("creating")
     site.driver.answers["create_volume"] = exception.RemoteFSException("no")
