@@ -91,7 +91,7 @@ class ImageFileMethods(ShareMethods):
         self._execute("rm", "-f", path, run_as_root=self._execute_as_root)
 
     def _set_rw_permissions(self, path: str) -> None:
-        """Let owner and group, or everybody, read and write, as nas_secure_file_permissions says."""
+        """Let owner and group, or everybody, read and write: nas_secure_file_permissions says."""
         if self.configuration.nas_secure_file_permissions == "true":
             self._change_mode(_SECURE_MODE, path)
         else:
