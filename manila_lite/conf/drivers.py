@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the value of share_driver or volume_driver to a class, or to one line on why there is none."""
+"""From the value of share_driver or volume_driver to a class, or to a line that says why not."""
 
 from __future__ import annotations
 
