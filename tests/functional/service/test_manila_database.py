@@ -25,7 +25,7 @@ def shape(database):
                 inspector.get_indexes(name),
             )
             for name in inspector.get_table_names()
-            if not name.startswith("lite_")
+            if not models.is_ours(name)
         }
 
 
