@@ -32,6 +32,9 @@ class Glance:
         self.cut_download_at = None
         self.cut_upload_at = None
         self.damage_uploads = False
+        self.uploading = threading.Event()  # set when the first data of one are there
+        self.may_upload = threading.Event()  # more than these are read when it is set
+        self.may_upload.set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.glance = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -224,8 +227,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._reply(409 if image_id else 404, {"message": "not now"})
             return
         self.glance.images[image_id]["status"] = "saving"
-        data = self._read_body(self.glance.cut_upload_at)
-        if self.glance.cut_upload_at is not None:
+        length = int(self.headers["Content-Length"])
+        data = self.rfile.read(min(length, self.glance.cut_upload_at or length, CHUNK))
+        self.glance.uploading.set()
+        assert self.glance.may_upload.wait(60), "the test has forgotten to let it go on"
+        data += self.rfile.read(min(length, self.glance.cut_upload_at or length) - len(data))
+        if len(data) < length:
             self.glance.images[image_id]["status"] = "queued"
             self._hang_up()
         elif self.glance.answers:
@@ -252,9 +259,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return None, False
         return found.group(1), found.group(2) is not None
 
-    def _read_body(self, most=None):
-        length = int(self.headers.get("Content-Length") or 0)
-        return self.rfile.read(length if most is None else min(most, length))
+    def _read_body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _reply(self, status, body, headers=None):
         text = b"" if body is None else json.dumps(body).encode()
