@@ -56,6 +56,8 @@ class Trouble:
     when a block job fails. callbacks: seconds after the work at which Nova calls back; none when
     the callback is lost. broken: the callback's connection breaks off before it is answered.
     hold: the work begins when this is set. again: Nova calls back once more when this is set.
+    blind: Nova loses sight of the work, as when libvirt is restarted: it reports a failure before
+    the work begins, and says nothing at its end.
     """
 
     refusal: str | None = None
@@ -66,6 +68,7 @@ class Trouble:
     broken: bool = False
     hold: threading.Event | None = None
     again: threading.Event | None = None
+    blind: bool = False
 
 
 NONE = Trouble()
@@ -172,7 +175,10 @@ class Nova:
 
     def _run(self, request: Request, guest: Hypervisor, trouble: Trouble) -> None:
         try:
-            if not trouble.idle:
+            if trouble.blind:
+                self._call_back(request.snapshot_id, _FAILED[request.kind], broken=False)
+                self._carry_out(request, guest, trouble)
+            elif not trouble.idle:
                 status = self._carry_out(request, guest, trouble)
                 for delay in trouble.callbacks:
                     self._closing.wait(delay)
@@ -184,7 +190,9 @@ class Nova:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
-        if request.kind == CREATE and not trouble.idle and status == _DONE[CREATE]:
+        if trouble.blind or trouble.idle:
+            return
+        if request.kind == CREATE and status == _DONE[CREATE]:
             self._watch(request.snapshot_id)
 
     def _carry_out(self, request: Request, guest: Hypervisor, trouble: Trouble) -> str:
