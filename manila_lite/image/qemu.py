@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of qemu-img that images need. The format is always given, never guessed."""
+"""What images need of qemu-img, with the limits, the time and the progress of conversions."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import Final
 
-from oslo_utils import imageutils
+from oslo_utils import imageutils, units
 
 from manila_lite import exception, process
 from manila_lite.image import settings
+from manila_lite.volume.qcow2 import qemu_img
 
 _ENVIRONMENT: Final = {"LC_ALL": "C"}
 _LOOK_TIMEOUT: Final = 300.0  # seconds
@@ -68,26 +70,30 @@ def convert(
     sparse: leave out blocks of zeros. on_output: given what qemu-img says of its progress. After
     an error the target may be there, incomplete.
     """
-    command = ["qemu-img", "convert", "-p", "-t", "writeback", "-f", source_format,
-               "-O", target_format]  # fmt: skip
+    options = ["-p", "-t", "writeback"]
     if not sparse:
-        command += ["-S", "0"]
+        options += ["-S", "0"]
     if compress:
-        command.append("-c")
+        options.append("-c")
     if subformat is not None:
-        command += ["-o", f"subformat={_option(subformat)}"]
-    process.execute(
-        *command, _operand(source), _operand(target), env=_ENVIRONMENT, run_as_root=run_as_root,
-        timeout=settings.current().timeout, on_output=on_output,
-    )  # fmt: skip
+        options += ["-o", f"subformat={_checked_subformat(subformat)}"]
+    qemu_img.convert(
+        source,
+        target,
+        source_format,
+        target_format,
+        options=options,
+        timeout=settings.current().timeout,
+        execute=functools.partial(process.execute, env=_ENVIRONMENT, on_output=on_output),
+        run_as_root=run_as_root,
+    )
 
 
 def resize(path: str, size: int, image_format: str, *, run_as_root: bool = False) -> None:
     """Make the virtual disk `size` GiB large. It is never made smaller: qemu-img refuses that."""
-    process.execute(
-        "qemu-img", "resize", "-f", image_format, _operand(path), f"{int(size)}G",
-        env=_ENVIRONMENT, run_as_root=run_as_root,
-    )  # fmt: skip
+    qemu_img.resize(
+        path, image_format, int(size) * units.Gi, execute=process.execute, run_as_root=run_as_root
+    )
 
 
 def _look(
@@ -104,16 +110,15 @@ def _look(
     )
 
 
-def _operand(path: str | os.PathLike[str]) -> str:
+def _operand(path: str) -> str:
     """A path that qemu-img takes for a file: neither for an option nor for a protocol."""
-    text = os.fspath(path)
-    if not os.path.isabs(text):
-        raise exception.PathRefused(name=text, reason="qemu-img is given absolute paths only")
-    return text
+    if not os.path.isabs(path):
+        raise exception.PathRefused(name=path, reason="qemu-img is given absolute paths only")
+    return path
 
 
-def _option(value: Any) -> str:
+def _checked_subformat(value: str) -> str:
     """A value in a list of options: a comma in it would begin the next one."""
-    if not str(value).replace("-", "").isalnum():
+    if not value.replace("-", "").isalnum():
         raise exception.PathRefused(name=value, reason="it is no name of a subformat")
-    return str(value)
+    return value

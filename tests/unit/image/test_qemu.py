@@ -65,6 +65,7 @@ def test_a_conversion_names_both_formats_keeps_holes_and_is_flushed(runs):
     assert "-S" not in command
     assert "-c" not in command
     assert runs.options[0]["timeout"] == 99.0
+    assert runs.options[0]["prlimit"].address_space is not None
 
 
 def test_a_conversion_does_more_only_where_it_is_told_to(runs):
@@ -96,6 +97,9 @@ def test_only_what_qemu_img_can_check_is_checked(runs):
     assert runs.commands == []
 
 
-def test_a_resize_names_the_format_and_the_unit(runs):
+def test_a_resize_names_the_format_and_the_size_in_bytes(runs):
     qemu.resize("/v/x", 3, "raw")
-    assert runs.commands == [["qemu-img", "resize", "-f", "raw", "/v/x", "3G"]]
+    (command,) = runs.commands
+    assert command[:2] == ["qemu-img", "resize"]
+    assert command[command.index("-f") + 1] == "raw"
+    assert command[-2:] == ["/v/x", str(3 * 1024**3)]
