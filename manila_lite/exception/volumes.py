@@ -84,6 +84,8 @@ class VolumeExists(VolumeBackendAPIException):
 
 
 class VolumeIsBusy(ManilaException):
+    """Nothing was done. Whatever has the volume may have been left behind by a killed service."""
+
     message = "Volume %(volume_name)s has snapshots, or something holds it."
 
 

@@ -296,4 +296,5 @@ def test_only_listed_names_of_ours_differ_from_final():
         "ShareServerNotReady",
         "SnapshotUnavailable",
         "StorageCommunicationException",
+        "VolumeIsBusy",
     }
