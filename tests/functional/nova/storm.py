@@ -27,6 +27,7 @@ FAULTS = {
     "too late": Trouble(callbacks=(SECONDS_FOR_NOVA + 2.0,)),
     "broken": Trouble(broken=True),
     "failed": Trouble(fails=True),
+    "blind": Trouble(blind=True),
 }
 #: Nova takes a job that failed for one that is done; it has no such doubt about a snapshot.
 FAULTS_OF_DELETES = {**FAULTS, "claimed": Trouble(fails=True, claims=True)}

@@ -162,6 +162,30 @@ def test_a_snapshot_that_nova_takes_after_the_deadline_is_not_lost(site, volume,
     assert checks.wrong(guest, volume.path, made[-1:]) == []
 
 
+@pytest.mark.parametrize(("place", "job"), [(0, "commit"), (-1, "pull")], ids=["oldest", "active"])
+def test_while_a_merge_takes_too_long_nothing_else_is_done_to_the_images(
+    site, volume, guest, place, job
+):
+    made = site.three_snapshots(volume)
+    # What a guest has written anew need not be pulled.
+    guest.writer.stop()
+    made.append(site.snapshot(volume))
+    guest.job_speed = 1024  # bytes a second: it will not end by itself
+    site.wait_failed(site.ask_deletion(made[place]))
+    assert guest.monitor.job(job) is not None
+    guest.writer.run()
+    # The guest's host cannot do this before it is through with that.
+    snapshot_id, operation = site.ask_snapshot(volume)
+    site.wait_failed(operation)
+    assert site.status(snapshot_id) == states.ERROR
+    guest.monitor.execute("block-job-set-speed", device=job, speed=0)
+    site.nova.wait_idle()
+    guest.job_speed = 0
+    site.delete(made.pop(place))
+    site.delete(snapshot_id)
+    assert checks.wrong(guest, volume.path, made) == []
+
+
 # -- the `.info` file --------------------------------------------------------------------------
 
 
