@@ -184,6 +184,12 @@ class Site:
             self.clock.advance(step)
             self.worker.run_until_idle()
 
+    def leap(self, seconds: float) -> None:
+        """Let much time pass in which nothing happens, and run what is due then."""
+        self.worker.run_until_idle()
+        self.clock.advance(seconds)
+        self.worker.run_until_idle()
+
     def do(self, method: str, *, seconds: float = 0, **arguments: Any) -> dict[str, Any]:
         """Cast, run, and return the operation's row."""
         uuid = self.cast(method, **arguments)

@@ -20,16 +20,12 @@ from manila_lite.volume.flows.casting import LANE, flow
 _BUSY: Final = "SnapshotIsBusy"
 
 
-def _with_volume(snapshot: Record) -> Record:
-    """Have the volume's status say whether a guest has it, not what comes next in its lane.
-
-    Drivers refuse a volume that is being extended; one that waits for that is not.
-    """
+def _see_volume(snapshot: Record) -> None:
+    """Let the driver see the volume as it is now: what comes later in its lane has not begun."""
     volume = snapshot["volume"]
     if volume is None:
         raise exception.VolumeNotFound(volume_id=snapshot["volume_id"])
-    snapshot["volume"] = volume.merged({"status": online.at_rest(volume)})
-    return snapshot
+    volume["status"] = online.at_rest(volume)
 
 
 def _begin(op: Operation, snapshot: Record, own: str) -> None:
@@ -80,7 +76,7 @@ def create_snapshot(op: Operation, snapshot_id: str, volume_id: str | None = Non
         return common.skip(op, "the snapshot is deleted")
     if not _is_to_be_made(op, snapshot):
         return common.skip(op, f"the snapshot is {snapshot['status']}")
-    _with_volume(snapshot)
+    _see_volume(snapshot)
     _begin(op, snapshot, volume_states.CREATING)
     update = online.create(op, snapshot) if online.is_due(op, snapshot) else _create(op, snapshot)
     op.finish(volume_snapshots.snapshot_created(snapshot, update, op.clock.now()))
@@ -141,7 +137,7 @@ def delete_snapshot(
         return common.skip(op, "the snapshot is already deleted")
     if snapshot["status"] != volume_states.UNMANAGING:
         _begin(op, snapshot, volume_states.DELETING)
-    _with_volume(snapshot)
+    _see_volume(snapshot)
     if unmanage_only:
         op.step("unmanage", op.env.driver.unmanage_snapshot, snapshot, retry=common.DRIVER)
     elif online.is_due(op, snapshot):

@@ -202,7 +202,7 @@ def test_where_nobody_knows_anything_nothing_is_completed(site, new):
     images_show(site, "unknown")
     uuid = site.cast("create_snapshot", snapshot_id=new)
 
-    site.run(CREATE + 20)
+    site.leap(CREATE)
 
     assert "cannot be told" in site.operation(uuid)["error"]
     assert site.driver.called("complete_online_snapshot") == 0
@@ -312,7 +312,7 @@ def test_a_guest_that_is_gone_does_not_turn_it_into_another_kind_of_snapshot(sit
     site.set(models.volumes, volume, status="available", attach_status="detached")
     site.take_over()
 
-    site.run(CREATE + 20)
+    site.leap(CREATE)
 
     assert site.operation(uuid)["state"] == "failed"
     assert site.driver.called("create_snapshot") == 0
@@ -466,7 +466,7 @@ def test_a_request_that_nova_did_not_take_is_forgotten_unless_another_may_be_und
     site.nova.answers["delete_volume_snapshot"] = error
 
     uuid = site.cast("delete_snapshot", snapshot_id=doomed)
-    site.run(600)
+    site.run(60)
 
     assert site.operation(uuid)["state"] == "failed"
     assert site.driver.called("abandon_online_deletion") == (not asked_before)
@@ -481,7 +481,8 @@ def test_a_deletion_that_nova_took_is_never_forgotten(site, doomed, word):
     if word:
         site.call_back(doomed, word)
 
-    site.run(DELETE + 20)
+    site.run(2)
+    site.leap(DELETE)
 
     assert site.operation(uuid)["state"] == "failed"
     assert site.driver.called("abandon_online_deletion") == 0

@@ -141,6 +141,16 @@ def test_what_comes_later_in_the_lane_does_not_count_yet(site, volume, waiting):
     assert site.driver.methods()[0] == "prepare_online_snapshot"
 
 
+@pytest.mark.parametrize("method", ["create_snapshot", "delete_snapshot"])
+def test_the_driver_sees_a_detached_volume_as_detached_whatever_comes_later(site, volume, method):
+    snapshot = site.add_snapshot(volume, "creating" if method == "create_snapshot" else "deleting")
+    site.set(models.volumes, volume, status="extending")
+
+    site.do(method, snapshot_id=snapshot)
+
+    assert site.driver.argument(method, 0).volume.status == "available"
+
+
 def test_operations_of_a_volume_and_its_snapshots_come_one_after_the_other(site, volume):
     snapshot = site.add_snapshot(volume)
     site.driver.answers["create_snapshot"] = exception.BackendBusy(reason="wait")
