@@ -17,11 +17,13 @@ from manila_lite.db import volume_changes, volume_metadata
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation
-from manila_lite.volume.flows import common, images, telling
+from manila_lite.volume.flows import common, images, online, telling
 from manila_lite.volume.flows.casting import SOURCE_LANE, flow
 from manila_lite.volume.hosts import with_pool
 
 _OWN = (volume_states.CREATING, volume_states.DOWNLOADING)
+# What an operation that waits behind this one has in mind with the snapshot.
+_LATER = (volume_states.DELETING, volume_states.RESTORING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +185,9 @@ def _from_snapshot(op: Operation, volume: Record, snapshot_id: str) -> Made:
     snapshot = common.get_snapshot(op, snapshot_id)
     if snapshot is None:
         raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
+    _see_source(snapshot["volume"])
+    if snapshot["status"] in _LATER:
+        snapshot["status"] = volume_states.AVAILABLE
     function = op.env.driver.create_volume_from_snapshot
     return _like(snapshot["volume"], _create(op, volume, function, volume, snapshot))
 
@@ -191,8 +196,15 @@ def _from_volume(op: Operation, volume: Record, source_id: str) -> Made:
     source = common.get_volume(op, source_id)
     if source is None:
         raise exception.VolumeNotFound(volume_id=source_id)
+    _see_source(source)
     function = op.env.driver.create_cloned_volume
     return _like(source, _create(op, volume, function, volume, source))
+
+
+def _see_source(source: Record | None) -> None:
+    """Let the driver see the source as it is now, as this runs in the source's own lane."""
+    if source is not None:
+        source["status"] = online.at_rest(source)
 
 
 def _like(source: Record | None, update: Mapping[str, Any]) -> Made:

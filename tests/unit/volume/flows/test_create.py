@@ -250,3 +250,17 @@ def test_a_creation_whose_source_nobody_knows_has_the_new_volumes_lane(site):
 
     assert operation["lane"] == f"volume:{volume}"
     assert site.status(volume) == "error"
+
+
+@pytest.mark.parametrize("later", ["deleting", "restoring"])
+def test_what_waits_behind_it_does_not_keep_a_volume_from_being_made(site, later):
+    original = site.add_volume("extending")
+    snapshot = site.add_snapshot(original, later)
+    copy, clone = site.add_volume("creating"), site.add_volume("creating")
+
+    site.do("create_volume", volume_id=copy, request_spec={"snapshot_id": snapshot})
+    site.do("create_volume", volume_id=clone, request_spec={"source_volid": original})
+
+    given = site.driver.argument("create_volume_from_snapshot", 1)
+    assert (given.status, given.volume.status) == ("available", "available")
+    assert site.driver.argument("create_cloned_volume", 1).status == "available"
