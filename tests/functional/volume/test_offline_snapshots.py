@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from manila_lite import exception
-from manila_lite.volume.qcow2 import qemu_img
+from manila_lite import exception, process
+from manila_lite.volume.qcow2 import header, qemu_img
 from tests.functional.volume.chain_site import GIB, PLACES, Site, read_blocks
 
 
@@ -184,3 +184,37 @@ def test_a_raw_volume_stays_raw_whatever_its_guest_writes(raw_site, tmp_path_fac
     assert read_blocks(overlay, "qcow2")[0] == header[:65536]
     raw_site.delete(snapshot)
     assert read_blocks(raw_site.path(raw_site.volume.name), "raw")[0] == header[:65536]
+
+
+def test_what_is_left_of_a_creation_that_was_given_up_goes_with_its_snapshot(raw_site):
+    """Killed while the overlay was made, and then deleted instead of made again."""
+    snapshot = raw_site.snapshot()
+    half = raw_site.directory / f"{raw_site.overlay(snapshot)}.new"
+    half.write_bytes(b"QFI")
+    raw_site.driver.delete_snapshot(snapshot)
+    assert raw_site.files() == {""}
+
+
+@pytest.mark.parametrize("change", ["write", "write -z", "discard"])
+def test_an_overlay_that_was_written_to_is_told_from_one_that_was_not(raw_site, change):
+    overlay = raw_site.path(raw_site.overlay(raw_site.take()))
+    assert not header.has_data(overlay)
+    process.execute("qemu-io", "-f", "qcow2", "-d", "unmap", "-c", f"{change} 0 64k", overlay)
+    assert header.has_data(overlay)
+
+
+def test_an_image_that_stands_for_another_snapshot_is_not_replaced(raw_site):
+    """Names do not always tell: this one has another snapshot's data under it."""
+    raw_site.write({0: 1})
+    first = raw_site.take()
+    overlay = raw_site.overlay(first)
+    raw_site.write({0: 2})
+    other = raw_site.snapshot()
+    raw_site.driver._write_info_file(
+        raw_site.path(f"{raw_site.volume.name}.info"), {"active": overlay, other.id: overlay}
+    )
+    raw_site.snapshots = [other]
+    before = raw_site.shown()
+    with pytest.raises(exception.RemoteFSException, match="stands for another snapshot"):
+        raw_site.driver.create_snapshot(first)
+    assert raw_site.shown() == before

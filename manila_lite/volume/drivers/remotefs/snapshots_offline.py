@@ -67,8 +67,10 @@ class OfflineSnapshotMethods(BackingChainMethods):
         if snapshot.id in found.files:
             LOG.info("Snapshot %s has its image already", snapshot.id)
             return
-        self._do_create_snapshot(snapshot, found.active, path)
         name = os.path.basename(path)
+        if found.is_needed(name):
+            raise exception.RemoteFSException(f"{name} stands for another snapshot already")
+        self._do_create_snapshot(snapshot, found.active, path)
         self._record(volume, name, {**found.files, snapshot.id: name})
 
     def _check_can_snapshot(self, snapshot: Any) -> None:
@@ -90,7 +92,8 @@ class OfflineSnapshotMethods(BackingChainMethods):
         found = self._image_directory(snapshot.volume)
         backing = found.image(backing_filename)
         new = f"{new_snap_path}{NEW}"
-        self._delete(new)
+        if os.path.lexists(new):
+            self._delete(new)
         qemu_img.create_overlay(
             new,
             backing_filename,
@@ -209,6 +212,8 @@ class OfflineSnapshotMethods(BackingChainMethods):
         for name in {own, *([recorded] if recorded else [])}:
             if name in found.strays and not found.is_needed(name):
                 self._remove_image(found.directory, name)
+        if f"{own}{NEW}" in found.temporary:
+            self._delete(found.directory.path(f"{own}{NEW}"))
 
     # -- both ----------------------------------------------------------------------------------
 
