@@ -24,13 +24,20 @@ def mark(path: str, target: str) -> None:
 
 def is_marked(path: str, target: str) -> bool:
     """Whether the marker is there as a whole, and names this target."""
+    return target_of(path) == target
+
+
+def target_of(path: str) -> str | None:
+    """What the marker names as the volume's share; None where there is none, or half of one."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        return False
+        return None
     with open(descriptor, "rb") as file:
-        return file.read(_LONGEST) == _text(target).encode()
+        text = file.read(_LONGEST).decode(errors="replace")
+    target = text.removeprefix(_TEXT).removesuffix("\n")
+    return target if target and text == _text(target) else None
 
 
 def _text(target: str) -> str:

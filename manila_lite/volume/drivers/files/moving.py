@@ -15,6 +15,7 @@ from manila_lite.volume.drivers.remotefs.image_files import seconds_for
 from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
 from manila_lite.volume.drivers.remotefs.shares import PlacedVolume
 from manila_lite.volume.hosts import extract_host
+from manila_lite.volume.qcow2.chain import ImageDirectory
 from manila_lite.volume.qcow2.names import NEW
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +48,22 @@ class MovingMethods(OwnFiles):
             self._move(volume, source, target)
         return True, {"provider_location": target}
 
+    def _image_directory(self, volume: Any) -> ImageDirectory:
+        """The volume's images. Raises VolumeMigrationFailed for one whose move is half finished.
+
+        Its row still names the source, whose files will go: nobody may write to them any more.
+        """
+        target = moved.target_of(self._marker(volume))
+        if target is not None:
+            raise exception.VolumeMigrationFailed(
+                reason=f"the move of volume {volume.id} to {target} has to be finished first: "
+                "migrate it there again"
+            )
+        return super()._image_directory(volume)
+
+    def _marker(self, volume: Any) -> str:
+        return os.path.join(self._local_volume_dir(volume), f"{volume.name}{NEW}")
+
     def _can_move(self, volume: Any, host: str, target: str | None) -> bool:
         is_here = extract_host(host) == extract_host(volume["host"])
         is_detached = volume.status in ("available", "retyping", "maintenance", "migrating")
@@ -55,7 +72,7 @@ class MovingMethods(OwnFiles):
     def _move(self, volume: Any, source: str, target: str) -> None:
         directory = self._local_volume_dir(volume)
         to = self._local_volume_dir(PlacedVolume(volume, target))
-        marker = os.path.join(directory, f"{volume.name}{NEW}")
+        marker = self._marker(volume)
         if not self._has_moved(volume, directory, to, marker, target):
             LOG.info("Volume %s moves from %s to %s", volume.id, source, target)
             self._copy_all(volume, directory, to)

@@ -28,7 +28,9 @@ class RemovalMethods(OwnFiles):
             return
         self._ensure_share_known(share)
         self._ensure_share_mounted(share)
-        paths = self._own_paths(volume, share)
+        # An abandoned move may have left a copy on another one.
+        others = [mounted for mounted in self._mounted_shares if mounted != share]
+        paths = [path for one in (*others, share) for path in self._own_paths(volume, one)]
         self._refuse_in_use(volume, *paths)
         self._remove_all_of(volume, paths)
 
