@@ -45,11 +45,11 @@ def check(path: str, image_format: str) -> None:
         _look(command, run_as_root=False, accepted=_CONSISTENT)
 
 
-def space_needed(path: str, image_format: str) -> int:
+def space_needed(path: str, image_format: str, *, run_as_root: bool = False) -> int:
     """Bytes that the data of an image take in another file that keeps no zeros, at most."""
     # Of a raw target, qemu-img only says how large its disk is; qcow2 counts the data.
     command = ["qemu-img", "measure", "--output=json", "-f", image_format, "-O", "qcow2"]
-    output, _ = _look([*command, _operand(path)], run_as_root=False)
+    output, _ = _look([*command, _operand(path)], run_as_root)
     return int(json.loads(output)["required"])
 
 

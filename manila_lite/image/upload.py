@@ -33,9 +33,10 @@ def upload_volume(
     """Make the data of a volume those of the image that image_meta describes: id, disk_format.
 
     volume_format: what the file is; it is never guessed, since what a guest writes into a raw
-    volume may look like anything. volume_fd: the open file, where the path cannot be read. The
-    image becomes active when all of it is there. Raises ImageUnacceptable for a format that
-    cannot be made and for a volume file that refers to another file.
+    volume may look like anything. volume_fd: the open file, where the path cannot be read; else
+    root copies it first, if run_as_root says so. The image becomes active when all of it is there.
+    Raises ImageUnacceptable for a format that cannot be made and for a volume file that refers to
+    another file.
     """
     way = progress_of.begin(progress)
     image_id = image_meta["id"]
@@ -47,13 +48,14 @@ def upload_volume(
         raise unacceptable(image_id, reason)
     check_conversion(image_id, disk_format, volume_format)
     send = _Upload(context, image_service, image_id, store_id, base_image_ref)
-    if target_format == volume_format:
+    if target_format == volume_format and (volume_fd or os.access(volume_path, os.R_OK)):
         _refuse_backing_file(volume_path, volume_format, image_id, run_as_root)
         send.path(volume_path, volume_fd, way)
     else:
         compressed = compress and settings.current().compress
         with temporary_file(prefix=f"upload-{image_id[:40]}-") as path:
-            check_space(path, qemu.space_needed(volume_path, volume_format), image_id)
+            needed = qemu.space_needed(volume_path, volume_format, run_as_root=run_as_root)
+            check_space(path, needed, image_id)
             converted(
                 volume_path, path, volume_format, target_format,
                 image_id=image_id, compress=compressed and target_format in formats.COMPRESSIBLE,

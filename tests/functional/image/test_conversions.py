@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images to volumes and back with the real qemu-img: every byte arrives, whatever the formats."""
 
+import io
 import os
 import shutil
 
@@ -201,6 +202,18 @@ def test_a_file_that_is_only_a_part_of_a_volume_is_not_uploaded(made, service, t
     with pytest.raises(exception.ImageUnacceptable, match="backing file"):
         convert.upload_volume(None, service, queued, str(overlay), volume_format="qcow2")
     assert service.show(None, queued["id"])["status"] == "queued"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs commands as root without a helper")
+def test_a_volume_that_only_root_may_read_is_copied_by_root_first(made, service, monkeypatch):
+    data = contents()
+    volume = made(data, "raw")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    queued = service.create(None, {"disk_format": "raw"})
+    convert.upload_volume(None, service, queued, str(volume), run_as_root=True)
+    stored = io.BytesIO()
+    service.download(None, queued["id"], stored)
+    assert stored.getvalue() == data
 
 
 def test_a_chain_of_our_own_is_flattened(made, tmp_path):
