@@ -60,7 +60,7 @@ def intent(snapshot_id: str, made: Mapping[str, Any]) -> Unfinished:
     Without it, an overlay that is missing afterwards could be read in two ways: committed into
     its base, or pulled into the image above.
     """
-    return Unfinished(snapshot_id, str(made["file_to_delete"]), merged=False)
+    return Unfinished(snapshot_id, str(made["file_to_delete"]), merged=False, nova=True)
 
 
 def state(chain: Sequence[Image], made: Mapping[str, Any]) -> str:

@@ -30,12 +30,14 @@ class Unfinished:
     """A deletion of which the end is not recorded.
 
     file: the image that is to go once its data have been merged. merged: whether they have been;
-    the file is of no use then, whatever stands over it.
+    the file is of no use then, whatever stands over it. nova: whether Nova was to merge them,
+    and may still be doing so while a guest has the volume.
     """
 
     snapshot_id: str
     file: str
     merged: bool
+    nova: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,4 +162,5 @@ def _unfinished(values: dict[str, Any], names: VolumeNames) -> Unfinished | None
     snapshot_id, file = found.get("snapshot_id"), found.get("file")
     if not isinstance(snapshot_id, str) or not isinstance(file, str) or not names.is_image(file):
         raise ValueError("it tells of a deletion that makes no sense")
-    return Unfinished(snapshot_id, file, bool(found.get("merged")))
+    merged, nova = bool(found.get("merged")), bool(found.get("nova"))
+    return Unfinished(snapshot_id, file, merged, nova)

@@ -216,3 +216,16 @@ def test_a_killed_deletion_of_one_snapshot_is_not_taken_for_that_of_the_next(raw
     site.driver.delete_snapshot(doomed)
     assert site.shown() == {key: before[key] for key in ("volume", site.snapshots[0].id)}
     assert site.files() == {"", ".info", f".{site.snapshots[0].id}"}
+
+
+def test_a_killed_deletion_keeps_no_other_snapshot_from_being_deleted_under_a_guest(raw_site):
+    """That one was ours to do and not Nova's: nobody is still working on it."""
+    site = raw_site
+    snapshots_with_data(site, 3)
+    first, second, _ = site.snapshots
+    assert dies(site, 1, "before", lambda: site.driver.delete_snapshot(first))
+    site.volume.status = "in-use"
+    plan = site.driver.plan_online_deletion(second)
+    assert plan["file_to_delete"] == site.overlay(second)
+    assert not plan["asked_before"]
+    assert site.driver.plan_online_deletion(second)["asked_before"]

@@ -192,7 +192,7 @@ class OnlineSnapshotMethods(OfflineSnapshotMethods):
         if snapshot.id not in found.files:
             self._forget_attached(snapshot, found, recorded)
             return None
-        unfinished = found.unfinished
+        unfinished = found.unfinished if found.unfinished and found.unfinished.nova else None
         if unfinished is not None and unfinished.snapshot_id != snapshot.id:
             raise exception.RemoteFSConcurrentRequest(
                 f"Nova may still be merging for snapshot {unfinished.snapshot_id}: delete that "
@@ -202,7 +202,7 @@ class OnlineSnapshotMethods(OfflineSnapshotMethods):
         # A note of this same plan: whoever wrote it may have asked Nova.
         plan["asked_before"] = unfinished is not None
         intent = deletion.intent(snapshot.id, plan)
-        if unfinished != intent:
+        if found.unfinished != intent:
             self._record(volume, found.active, dict(found.files), intent)
         return plan
 

@@ -56,7 +56,7 @@ def test_nova_is_asked_for_the_right_files(place):
 def test_the_intent_names_the_file_that_will_be_of_no_use(place):
     position, files, _, delete, _ = CASES[place]
     plan = deletion.plan(position, "v", files)
-    assert deletion.intent("aa", plan) == Unfinished("aa", delete, merged=False)
+    assert deletion.intent("aa", plan) == Unfinished("aa", delete, merged=False, nova=True)
 
 
 @pytest.mark.parametrize("place", CASES)
