@@ -44,7 +44,7 @@ def convert_image(
     converted(
         source, dest, src_format or detected_format(source, shown), _format_of(out_format),
         image_id=shown, subformat=out_subformat, sparse=not disable_sparse,
-        compress=compress and settings.current().compress and out_format in formats.COMPRESSIBLE,
+        compress=compress and is_compressed(out_format),
         run_as_root=run_as_root, way=progress_of.begin(progress),
     )  # fmt: skip
 
@@ -140,6 +140,11 @@ def converted(
 def _format_of(name: str) -> str:
     """qemu's name, whether it is Glance's or qemu's own that was given."""
     return formats.to_qemu(name) or name
+
+
+def is_compressed(image_format: str) -> bool:
+    """Whether images of that format, by qemu's name, are to be compressed."""
+    return settings.current().compress and image_format in formats.COMPRESSIBLE
 
 
 def unacceptable(image_id: str, reason: str) -> exception.ImageUnacceptable:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
-from manila_lite.image import formats, qemu, settings
+from manila_lite.image import formats, qemu
 from manila_lite.image import progress as progress_of
 from manila_lite.image.progress import Progress, Report
 from manila_lite.image.service import ImageService
-from manila_lite.image.steps import check_conversion, converted, unacceptable
+from manila_lite.image.steps import check_conversion, converted, is_compressed, unacceptable
 from manila_lite.image.temporary import check_space, temporary_file
 
 _CONVERTED: Final = 0.5  # share of the way
@@ -40,29 +40,34 @@ def upload_volume(
     """
     way = progress_of.begin(progress)
     image_id = image_meta["id"]
-    disk_format = image_meta.get("disk_format") or "raw"
-    target_format = formats.to_qemu(disk_format)
-    if target_format is None or image_meta.get("container_format") not in formats.CONTAINERS:
-        container = image_meta.get("container_format")
-        reason = f"no image of format {disk_format!r} in {container!r} can be made"
-        raise unacceptable(image_id, reason)
-    check_conversion(image_id, disk_format, volume_format)
+    target_format = _target_format(image_meta, volume_format)
     send = _Upload(context, image_service, image_id, store_id, base_image_ref)
     if target_format == volume_format and (volume_fd or os.access(volume_path, os.R_OK)):
         _refuse_backing_file(volume_path, volume_format, image_id, run_as_root)
         send.path(volume_path, volume_fd, way)
     else:
-        compressed = compress and settings.current().compress
         with temporary_file(prefix=f"upload-{image_id[:40]}-") as path:
             needed = qemu.space_needed(volume_path, volume_format, run_as_root=run_as_root)
             check_space(path, needed, image_id)
             converted(
-                volume_path, path, volume_format, target_format,
-                image_id=image_id, compress=compressed and target_format in formats.COMPRESSIBLE,
-                run_as_root=run_as_root, way=way.part(0, _CONVERTED),
+                volume_path, path, volume_format, target_format, image_id=image_id,
+                compress=compress and is_compressed(target_format), run_as_root=run_as_root,
+                way=way.part(0, _CONVERTED),
             )  # fmt: skip
             send.path(path, None, way.part(_CONVERTED, 1))
     way.at(1)
+
+
+def _target_format(image_meta: Mapping[str, Any], volume_format: str) -> str:
+    """qemu's name of the image's format; ImageUnacceptable for one that cannot be made."""
+    disk_format = image_meta.get("disk_format") or "raw"
+    container = image_meta.get("container_format")
+    target_format = formats.to_qemu(disk_format)
+    if target_format is None or container not in formats.CONTAINERS:
+        reason = f"no image of format {disk_format!r} in {container!r} can be made"
+        raise unacceptable(image_meta["id"], reason)
+    check_conversion(image_meta["id"], disk_format, volume_format)
+    return target_format
 
 
 class _Upload:
