@@ -88,7 +88,7 @@ turns = st.one_of(
     ),
     *_turn("volume_is_extended", 3, pick=picks, dying=moments),
     *_turn("volume_is_reverted", 3, pick=picks, dying=moments),
-    *_turn("volume_is_moved", 2, pick=picks, dying=moments),
+    *_turn("volume_is_moved", 2, pick=picks, dying=moments, fate=fates, places=writes),
     *_turn(
         "volume_is_uploaded",
         1,
@@ -244,18 +244,36 @@ class VolumeMachine(VolumeWorld):
         # A volume keeps its size; what was not there yet shows zeros.
         volume.contents = snapshot.contents.resized(volume.contents.size)
 
-    def volume_is_moved(self, pick: int, dying: list[int]) -> None:
+    def volume_is_moved(
+        self, pick: int, dying: list[int], fate: str, places: list[tuple[int, int, int, bool]]
+    ) -> None:
         volume = self._pick(pick)
         if volume.untidy:
             return
         pool = next(share for share in self.shares if share != volume.pool)
         host = {"host": f"{HOST}#{pool}", "capabilities": {}}
-        moved, update = self.carry_out(
-            "move", dying, lambda driver: driver.migrate_volume(None, self.row(volume), host)
-        )
+
+        def move(driver: Any) -> Any:
+            return driver.migrate_volume(None, self.row(volume), host)
+
+        if fate != REPEATED and self.died_in("move", dying, move):
+            self._use_where_it_was(volume, places)
+            dying = []
+        moved, update = self.carry_out("move", dying, move)
         assert moved
         volume.columns |= update
         volume.pool = pool
+
+    def _use_where_it_was(self, volume: Volume, places: list[tuple[int, int, int, bool]]) -> None:
+        """A guest writes to a volume whose move was abandoned, where the driver lets it."""
+        try:
+            data = self.driver.initialize_connection(self.row(volume), {})["data"]
+        except exception.ManilaException:
+            return
+        new = [self._write(volume, *place) for place in places]
+        self.guest.write(volume.directory / data["name"], data["format"], new)
+        for write in new:
+            volume.contents = write.on(volume.contents)
 
     def volume_is_uploaded(self, pick: int, disk_format: str, dying: list[int]) -> None:
         volume = self._pick(pick)
