@@ -344,6 +344,17 @@ def test_a_volume_that_is_nowhere_is_not_moved(driver, make):
         driver.migrate_volume(None, model, {"host": on(driver, target)})
 
 
+def test_half_a_copy_is_not_taken_for_a_volume_that_has_moved(driver, make):
+    source, target = shares(driver)
+    model = make(host=on(driver, source))
+    there = driver._get_mount_point_for_share(target)
+    with open(os.path.join(there, f"{model.name}.new"), "wb") as file:
+        file.truncate(GIB // 2)
+    os.unlink(base_file(driver, model))
+    with pytest.raises(exception.VolumeNotFound):
+        driver.migrate_volume(None, model, {"host": on(driver, target)})
+
+
 @pytest.mark.parametrize("status", ["in-use", "available"])
 def test_what_this_driver_cannot_move_is_left_to_the_service(driver, make, status):
     source, target = shares(driver)

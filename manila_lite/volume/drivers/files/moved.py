@@ -22,11 +22,6 @@ def mark(path: str, target: str) -> None:
         os.fsync(file.fileno())
 
 
-def is_marked(path: str, target: str) -> bool:
-    """Whether the marker is there as a whole, and names this target."""
-    return target_of(path) == target
-
-
 def target_of(path: str) -> str | None:
     """What the marker names as the volume's share; None where there is none, or half of one."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

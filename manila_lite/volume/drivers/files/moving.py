@@ -80,13 +80,28 @@ class MovingMethods(OwnFiles):
         self._remove_rest(volume, directory, marker)
 
     def _has_moved(self, volume: Any, directory: str, to: str, marker: str, target: str) -> bool:
-        """Whether an earlier try got as far as that. Raises VolumeNotFound with no data at all."""
-        if moved.is_marked(marker, target):
+        """Whether an earlier try got as far as that.
+
+        Raises VolumeMigrationFailed for one that went to another share, and has to be finished
+        there, and VolumeNotFound where neither share has all of the volume.
+        """
+        marked = moved.target_of(marker)
+        if marked not in (None, target):
+            raise exception.VolumeMigrationFailed(
+                reason=f"the move of volume {volume.id} to {marked} has to be finished first"
+            )
+        if marked is not None:
             return True
-        here, there = (self._own_files(volume, where) for where in (directory, to))
-        if not here and not there:
+        if self._own_files(volume, directory):
+            return False
+        if not self._is_complete(volume, to):
             raise exception.VolumeNotFound(volume_id=volume.id)
-        return not here
+        return True
+
+    def _is_complete(self, volume: Any, directory: str) -> bool:
+        """Whether a copy has got all its names: until then one file at least is a `.new` one."""
+        names, own = self._volume_names(volume), self._own_files(volume, directory)
+        return bool(own) and not any(names.is_temporary(name) for name in own)
 
     def _copy_all(self, volume: Any, directory: str, to: str) -> None:
         """Copy what belongs to the volume. A copy that fails is removed."""
@@ -94,10 +109,13 @@ class MovingMethods(OwnFiles):
         self._refuse_in_use(volume, *(os.path.join(directory, name) for name in own))
         self._remove_all(volume, to)
         names = self._volume_names(volume)
+        whole = [name for name in own if not names.is_temporary(name)]
         try:
-            for name in own:
-                if not names.is_temporary(name):
-                    self._copy_file(os.path.join(directory, name), os.path.join(to, name))
+            for name in whole:
+                self._copy_file(os.path.join(directory, name), os.path.join(to, f"{name}{NEW}"))
+            for name in whole:
+                path = os.path.join(to, name)
+                self._execute("mv", "-nT", f"{path}{NEW}", path, run_as_root=self._execute_as_root)
             self._sync_directory(to)
         except Exception:
             self._remove_all(volume, to)
