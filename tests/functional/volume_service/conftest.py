@@ -43,13 +43,14 @@ def _needs_qemu_img():
 class Site:
     """A daemon with one back end of one pool, and all that its users can see of it."""
 
-    def __init__(self, directory: Path, database_url, broker=None, **default):
+    def __init__(self, directory: Path, database_url, broker=None, host="node", **default):
         self.broker = broker
         self.share = directory / "share"
         self.share.mkdir()
         self.daemon = VolumeDaemon(
             directory, database_url,
             transport_url=broker.url if broker is not None else None,
+            host=host,
             default={**BUSY, **default}, ours=EAGER,
             backend={"localfs_volume_dir": self.share, "nas_secure_file_operations": "true",
                      "nas_secure_file_permissions": "true"},
@@ -64,7 +65,7 @@ class Site:
         self.daemon.wait_ready(60)
         if self.broker is not None:
             # Casts of Cinder to a queue that is not there yet are lost without a word.
-            queue = f"cinder-volume.{self.host}.node"
+            queue = f"cinder-volume.{self.host}.{self.host.partition('@')[0]}"
             poll(lambda: self.broker.depth(queue) is not None, queue)
 
     # -- who asks ------------------------------------------------------------------------------
@@ -161,10 +162,10 @@ def sites(tmp_path_factory):
     """A function that makes sites; they are ended with the module."""
     with contextlib.ExitStack() as exits:
 
-        def make(broker=None, **default):
+        def make(broker=None, kind="sqlite", **options):
             directory = tmp_path_factory.mktemp("volumes")
-            url = exits.enter_context(fresh_url("sqlite", directory))
-            made = Site(directory, url, broker, **default)
+            url = exits.enter_context(fresh_url(kind, directory))
+            made = Site(directory, url, broker, **options)
             exits.callback(made.close)
             made.start()
             return made

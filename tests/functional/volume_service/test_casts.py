@@ -9,6 +9,7 @@ import pytest
 from manila_lite.context import RequestContext
 from manila_lite.db import models
 from tests.fixtures.daemon import poll
+from tests.fixtures.databases import KINDS
 from tests.support import cinder
 
 
@@ -191,3 +192,24 @@ def test_a_secret_in_a_message_that_is_refused_is_not_kept(site, broker):
     body = poll(kept, "the dead letter")
     assert b"provider_auth" in body
     assert cinder.SECRET.encode() not in body
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"sqlite"}))
+def test_a_volumes_life_on_a_database_server(sites, broker, kind):
+    # A name of its own: another service listens on the same broker.
+    site = sites(broker, kind, host=kind)
+    sender = ByCinder(site)
+    volume = site.new_volume()
+    well(site, sender.create(volume))
+    snapshot = site.new_snapshot(volume)
+    well(site, sender.about_snapshot("create_snapshot", snapshot, volume))
+    assert site.snapshot(snapshot).status == "available"
+
+    site.set(models.snapshots, snapshot, status="deleting")
+    well(site, sender.about_snapshot("delete_snapshot", snapshot, volume, unmanage_only=False))
+    site.set(models.volumes, volume, status="deleting")
+    well(site, sender.delete(volume))
+
+    assert site.volume(volume).deleted
+    assert site.files() == []
+    assert site.daemon.terminate() == 0
