@@ -53,15 +53,15 @@ def sites(tmp_path_factory):
 
 @pytest.fixture
 def site(sites, image_format):
-    """A site whose service runs, for volumes of either format."""
-    made = sites(image_format)
+    """A site whose service runs, for volumes of either format, and has patience with Nova."""
+    made = sites(image_format, seconds_for_nova=90)
     yield made
     made.calm()
 
 
 @pytest.fixture
 def raw_site(sites):
-    """A site with raw volumes, for what does not depend on the format."""
+    """A site with raw volumes, for what does not depend on the format; its patience is short."""
     made = sites("raw")
     yield made
     made.calm()

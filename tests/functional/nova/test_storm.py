@@ -15,6 +15,7 @@ LOG = logging.getLogger(__name__)
 
 VOLUMES = 4
 OPERATIONS = int(os.environ.get("MANILA_LITE_STORM_OPERATIONS", "300"))
+FORMAT = os.environ.get("MANILA_LITE_STORM_FORMAT", "raw")
 SEED = int(os.environ.get("MANILA_LITE_STORM_SEED", "1"))
 _SECONDS_EACH = 6  # of a busy machine; an idle one needs half a second
 
@@ -22,7 +23,7 @@ _SECONDS_EACH = 6  # of a busy machine; an idle one needs half a second
 @pytest.mark.timeout(120 + _SECONDS_EACH * OPERATIONS)
 @pytest.mark.slow
 def test_no_byte_differs_and_no_file_is_left_after_hundreds_of_snapshots(sites):
-    site = sites("raw", seconds_for_nova=SECONDS_FOR_NOVA)
+    site = sites(FORMAT, seconds_for_nova=SECONDS_FOR_NOVA)
     volumes = [site.create_volume() for _ in range(VOLUMES)]
     for volume in volumes:
         site.attach(volume).writer.run()
