@@ -12,18 +12,21 @@ from tests.functional.nova.guest import Guest
 _UNFINISHED = "unfinished_deletion"
 
 
-def wrong(guest: Guest, volume: Path, snapshot_ids: Iterable[str]) -> list[str]:
+def wrong(
+    guest: Guest, volume: Path, snapshot_ids: Iterable[str], *, killed: bool = False
+) -> list[str]:
     """Say what is wrong with files, chain, `.info` and data; an empty list is what is wanted.
 
     volume: path of the volume's own file, which may be gone. snapshot_ids: those that the volume
-    has, by its users' knowledge.
+    has, by its users' knowledge. killed: the service was, and a command of its may have gone on
+    after that; what it was writing is cleared away by the next operation.
     """
     ids = set(snapshot_ids)
     with guest.still():
         return [
             *_wrong_chain(guest),
             *_wrong_info(guest, volume, ids),
-            *_stray(guest, volume),
+            *_stray(guest, volume, killed),
             *_wrong_snapshots(guest, volume, ids),
         ] + [f"block {number} of the guest differs" for number in guest.writer.wrong_blocks()]
 
@@ -63,9 +66,11 @@ def _wrong_info(guest: Guest, volume: Path, ids: set[str]) -> Iterable[str]:
         yield f".info has the files {sorted(info.values())}, the chain {guest.files()[1:]}"
 
 
-def _stray(guest: Guest, volume: Path) -> Iterable[str]:
+def _stray(guest: Guest, volume: Path, killed: bool) -> Iterable[str]:
     expected = {*guest.files(), f"{volume.name}.info"}
     found = {path.name for path in volume.parent.glob(f"{volume.name}*")}
+    if killed:
+        found = {name for name in found if not name.endswith(".new")}
     if found - expected:
         yield f"nothing needs {sorted(found - expected)}"
     if set(guest.files()) - found:

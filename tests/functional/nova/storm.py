@@ -88,7 +88,7 @@ class Course:
 
     def check(self) -> None:
         """Everything on the disk is as it must be; nothing is under way."""
-        wrong = checks.wrong(self._guest, self._volume.path, self.made)
+        wrong = checks.wrong(self._guest, self._volume.path, self.made, killed=True)
         assert not wrong, wrong
         assert {id_: self._site.status(id_) for id_ in self.made} == dict.fromkeys(
             self.made, states.AVAILABLE
