@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,7 +19,17 @@ _VOLUME_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _SNAPSHOT_ID: Final = rf"(?:{TEMPORARY_SNAPSHOT})?[0-9a-f][0-9a-f-]*"
 # What qemu takes for a protocol: letters and the like before a colon, with no slash in between.
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_ATTEMPT = re.compile(r"\.~[0-9a-f]{8}$")
 _LONGEST_NAME: Final = 200
+
+
+def attempt(path: str) -> str:
+    """A path beside the given one, for a file that gets its name when it is complete.
+
+    No two attempts share one: a command may go on when the process that started it has died, and
+    must not write to the file of the attempt that comes after.
+    """
+    return f"{path}.~{secrets.token_hex(4)}{NEW}"
 
 
 def checked_snapshot_id(snapshot_id: object) -> str:
@@ -55,8 +66,14 @@ class VolumeNames:
 
     def is_temporary(self, name: str) -> bool:
         """Whether the name is that of a file which was being written."""
-        stem = name.removesuffix(NEW)
-        return stem != name and (self.is_image(stem) or stem == f"{self.volume_name}{INFO}")
+        stem = _ATTEMPT.sub("", name.removesuffix(NEW))
+        if not name.endswith(NEW):
+            return False
+        return self.is_image(stem) or stem == f"{self.volume_name}{INFO}"
+
+    def is_attempt(self, name: str) -> bool:
+        """Whether the name is one that `attempt` gave."""
+        return self.is_temporary(name) and _ATTEMPT.search(name.removesuffix(NEW)) is not None
 
     def is_overlay(self, name: str) -> bool:
         """Whether the name says that the image was made for a snapshot."""

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from manila_lite import exception, process
 from manila_lite.volume.qcow2 import header, qemu_img
+from manila_lite.volume.qcow2.names import attempt
 from tests.functional.volume.chain_site import GIB, PLACES, Site, read_blocks
 
 
@@ -189,7 +192,7 @@ def test_a_raw_volume_stays_raw_whatever_its_guest_writes(raw_site, tmp_path_fac
 def test_what_is_left_of_a_creation_that_was_given_up_goes_with_its_snapshot(raw_site):
     """Killed while the overlay was made, and then deleted instead of made again."""
     snapshot = raw_site.snapshot()
-    half = raw_site.directory / f"{raw_site.overlay(snapshot)}.new"
+    half = Path(attempt(raw_site.path(raw_site.overlay(snapshot))))
     half.write_bytes(b"QFI")
     raw_site.driver.delete_snapshot(snapshot)
     assert raw_site.files() == {""}
@@ -218,3 +221,21 @@ def test_an_image_that_stands_for_another_snapshot_is_not_replaced(raw_site):
     with pytest.raises(exception.RemoteFSException, match="stands for another snapshot"):
         raw_site.driver.create_snapshot(first)
     assert raw_site.shown() == before
+
+
+def test_a_command_that_outlives_its_process_writes_to_no_later_attempt(raw_site):
+    """qemu-img create of a service that was killed, still at it when the overlay is in use."""
+    seen = []
+
+    def execute(*command, **options):
+        seen.append(str(command[-2]))
+        return process.execute(*command, **options)
+
+    raw_site.driver.set_execute(execute)
+    snapshot = raw_site.snapshot()
+    for _ in range(2):
+        raw_site.driver.create_snapshot(snapshot)
+        Path(raw_site.path(raw_site.overlay(snapshot))).unlink()
+        Path(raw_site.path(f"{raw_site.volume.name}.info")).unlink()
+    made = [path for path in seen if path.endswith(".new")]
+    assert len(made) == len(set(made)) == 2

@@ -79,10 +79,12 @@ class BackingChainMethods(InfoFileMethods):
     def _settled(self, volume: Any, deleting: str | None = None) -> Survey:
         """Look at a volume's files, and have ``.info`` say what the chain shows.
 
-        What an earlier deletion has merged and not removed is removed. Every operation on
-        snapshots begins with this.
+        What an earlier deletion has merged and not removed is removed, and overlays that were
+        never completed. Every operation on snapshots begins with this.
         """
         found = self._survey(volume, deleting)
+        for name in filter(found.directory.names.is_attempt, found.temporary):
+            self._delete(found.directory.path(name))
         leftover = found.leftover
         if leftover is not None:
             self._remove_image(found.directory, leftover)

@@ -31,9 +31,9 @@ from oslo_utils import units
 from manila_lite import exception
 from manila_lite.volume.drivers.remotefs.backing_chain import BackingChainMethods
 from manila_lite.volume.qcow2 import image_locks, info_file, qemu_img, survey
-from manila_lite.volume.qcow2.chain import QCOW2
+from manila_lite.volume.qcow2.chain import QCOW2, Image
 from manila_lite.volume.qcow2.info_file import Unfinished
-from manila_lite.volume.qcow2.names import NEW, TEMPORARY_SNAPSHOT
+from manila_lite.volume.qcow2.names import TEMPORARY_SNAPSHOT, attempt
 from manila_lite.volume.qcow2.survey import Position, Survey
 
 LOG = logging.getLogger(__name__)
@@ -91,23 +91,28 @@ class OfflineSnapshotMethods(BackingChainMethods):
         """
         found = self._image_directory(snapshot.volume)
         backing = found.image(backing_filename)
-        new = f"{new_snap_path}{NEW}"
-        if os.path.lexists(new):
+        new = attempt(new_snap_path)
+        try:
+            self._make_overlay(new, snapshot.volume, found.path(backing_filename), backing)
+        except Exception:
             self._delete(new)
+            raise
+        os.rename(new, new_snap_path)
+        info_file.sync_directory(found.directory)
+
+    def _make_overlay(self, path: str, volume: Any, backing_path: str, backing: Image) -> None:
         qemu_img.create_overlay(
-            new,
-            backing_filename,
+            path,
+            backing.name,
             backing.file_format,
             # An overlay that is smaller than its base would hide data.
-            max(snapshot.volume.size * units.Gi, backing.virtual_size),
+            max(volume.size * units.Gi, backing.virtual_size),
             execute=self._execute,
             run_as_root=self._execute_as_root,
         )
-        self._set_rw_permissions(new)
+        self._set_rw_permissions(path)
         if self.secure_file_operations_enabled():
-            self._adopt_owner(new, found.path(backing_filename))
-        os.rename(new, new_snap_path)
-        info_file.sync_directory(found.directory)
+            self._adopt_owner(path, backing_path)
 
     def _adopt_owner(self, path: str, reference: str) -> None:
         """Give a file the owner and group of another one: the guest's, where a guest had it."""
@@ -212,8 +217,6 @@ class OfflineSnapshotMethods(BackingChainMethods):
         for name in {own, *([recorded] if recorded else [])}:
             if name in found.strays and not found.is_needed(name):
                 self._remove_image(found.directory, name)
-        if f"{own}{NEW}" in found.temporary:
-            self._delete(found.directory.path(f"{own}{NEW}"))
 
     # -- both ----------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 import pytest
 
 from manila_lite import exception
-from manila_lite.volume.qcow2.names import VolumeNames, checked_snapshot_id
+from manila_lite.volume.qcow2.names import VolumeNames, attempt, checked_snapshot_id
 
 NAME = "volume-0a1b"
 SNAPSHOT = "11111111-1111-4111-8111-111111111111"
@@ -119,3 +119,13 @@ def test_any_other_backing_file_is_refused_with_the_reason(written, reason):
 def test_without_a_base_of_mounts_no_hash_is_accepted():
     with pytest.raises(exception.BackingFileRefused):
         PLAIN.backing_name("/share/x", f"/mounts/{HASH}/{NAME}", "/share", None)
+
+
+def test_attempts_have_names_of_their_own():
+    one, other = attempt(f"{NAME}.{SNAPSHOT}"), attempt(f"{NAME}.{SNAPSHOT}")
+    assert one != other
+    assert PLAIN.is_temporary(one)
+    assert PLAIN.is_attempt(one)
+    assert not PLAIN.is_image(one)
+    assert not PLAIN.is_attempt(f"{NAME}.{SNAPSHOT}.new")
+    assert not PLAIN.is_attempt(f"other-{one}")
