@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unit tests do no I/O over the network, do not sleep, and take less than ten seconds in all."""
 
+import logging
 import socket
 import sys
 import time
@@ -37,6 +38,15 @@ def _only_memory() -> Iterator[None]:
             patch.setattr(socket.socket, name, _no_network)
         patch.setattr(time, "sleep", _no_sleep)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """A command keeps the log quiet for its user; the test after it looks for its own lines."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 @pytest.hookimpl(optionalhook=True)
