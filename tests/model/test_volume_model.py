@@ -100,7 +100,7 @@ turns = st.one_of(
     *_turn("volume_is_deleted", 2, pick=picks, dying=moments),
     *_turn("volume_is_looked_at", 2, pick=picks),
     *_turn("volume_is_repaired", 2, pick=picks, dying=moments),
-    *_turn("service_starts_anew", 1),
+    *_turn("service_starts_anew", 1, kind=st.sampled_from(sorted(KINDS))),
 )
 
 
@@ -348,7 +348,9 @@ class VolumeMachine(VolumeWorld):
         if not volume.untidy:
             checks.check_driver_finds_nothing(self, volume)
 
-    def service_starts_anew(self) -> None:
+    def service_starts_anew(self, kind: str) -> None:
+        """With other options: new volumes are of another kind, and old ones stay what they are."""
+        self.kind = kind
         self.start_driver()
 
     # -- what turns have in common ---------------------------------------------------------------

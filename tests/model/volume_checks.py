@@ -26,9 +26,9 @@ def recorded(volume: Volume) -> dict[str, Any]:
     return found
 
 
-def format_of(world: VolumeWorld, volume: Volume, name: str) -> str:
+def format_of(volume: Volume, name: str) -> str:
     """The format of one of a volume's images, by its name."""
-    return world.base_format if name == volume.name else "qcow2"
+    return volume.image_format if name == volume.name else "qcow2"
 
 
 def active_image(world: VolumeWorld, volume: Volume) -> tuple[Path, str]:
@@ -36,10 +36,10 @@ def active_image(world: VolumeWorld, volume: Volume) -> tuple[Path, str]:
     if volume.untidy:
         # The driver knows better than a record that was not finished.
         data = world.driver.initialize_connection(world.row(volume), {})["data"]
-        assert data["format"] == format_of(world, volume, data["name"]), data
+        assert data["format"] == format_of(volume, data["name"]), data
         return volume.directory / data["name"], data["format"]
     name = recorded(volume)["active"]
-    return volume.directory / name, format_of(world, volume, name)
+    return volume.directory / name, format_of(volume, name)
 
 
 def check_all(world: VolumeWorld) -> None:
@@ -78,7 +78,7 @@ def snapshot_image(world: VolumeWorld, volume: Volume, snapshot: Snapshot) -> tu
     assert snapshot.id in info, f"{volume.name}: snapshot {snapshot.id} is not recorded: {info}"
     layer = world.images.layer(volume.directory / info[snapshot.id], "qcow2")
     assert layer.backing, f"{info[snapshot.id]} has no image under it"
-    return volume.directory / layer.backing, format_of(world, volume, layer.backing)
+    return volume.directory / layer.backing, format_of(volume, layer.backing)
 
 
 def _agree(what: str, expected: Contents, found: Contents) -> None:
@@ -96,7 +96,7 @@ def check_chain(world: VolumeWorld, volume: Volume) -> None:
     wanted = [*(info[identity] for identity in reversed(ids)), volume.name]
     assert chain == wanted, f"{volume.name}: its chain is {chain}, and its record is {wanted}"
     for name, layer in world.images.chain(path, image_format):
-        assert layer.backing_format in (None, format_of(world, volume, layer.backing)), name
+        assert layer.backing_format in (None, format_of(volume, layer.backing)), name
 
 
 def check_strays(world: VolumeWorld) -> None:
@@ -149,7 +149,7 @@ def check_with_qemu(world: VolumeWorld, volume: Volume) -> None:
         _write(oracle, contents)
         _qemu_img("compare", "-f", image_format, "-F", "raw", path, oracle)
     for path in volume.directory.glob(f"{volume.name}*"):
-        if path.suffix != ".info" and format_of(world, volume, path.name) == "qcow2":
+        if path.suffix != ".info" and format_of(volume, path.name) == "qcow2":
             _qemu_img("check", "-f", "qcow2", path)
 
 

@@ -79,6 +79,11 @@ class Volume:
         return Path(self.columns["provider_location"])
 
     @property
+    def image_format(self) -> str:
+        """Of the base image, as the row has it."""
+        return str(self.columns["admin_metadata"]["format"])
+
+    @property
     def size(self) -> int:
         """GiB."""
         return self.contents.size // GIB
@@ -135,10 +140,6 @@ class VolumeWorld(RuleBasedStateMachine):
         process.execute = self.life.execute  # type: ignore[assignment]
         self._stack.callback(image_settings.use, None)
         self.start_driver()
-
-    @property
-    def base_format(self) -> str:
-        return "qcow2" if self.kind == "qcow2" else "raw"
 
     def start_driver(self) -> None:
         """What is left of conversions goes when a service starts."""
