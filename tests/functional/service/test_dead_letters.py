@@ -19,6 +19,8 @@ from tests.functional.service.rows import Share
 
 SOON = 1.0  # seconds
 TRIES = 3  # a busy machine may stall once
+# After 64 MiB, where other suites run beside this one and write to the same disk.
+SOON_AFTER_MUCH = 5.0  # seconds
 SERVER = f"{HOST}@alpha"
 MIB = 1024 * 1024
 NOBODY = Share("no-share", "no-instance", "no-project", "no-type", ALPHA)
@@ -190,7 +192,7 @@ def test_64_mib_are_kept_and_the_next_cast_is_served_soon(
         assert "max_message_bytes" in letter["detail"]
         assert letter["size"] == len(body)
         assert body_of(service, letter) == body
-        if elapsed < SOON:
+        if elapsed < SOON_AFTER_MUCH:
             return
     pytest.fail(f"the cast after 64 MiB took {elapsed:.1f} s")
 
