@@ -3,8 +3,8 @@
 
 Made so that it is always known whether a request can have reached Nova. Everything that Keystone
 is needed for happens before; keystoneauth's own repetitions are switched off, because it calls a
-time-out after the request the same as one before; and connections are not kept, because one that
-the server just closed fails in the middle of a request.
+time-out after the request the same as one before; and each request has a connection of its own,
+because one that was kept, and that the server is just closing, fails in the middle of a request.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import requests
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1 import loading, noauth
 from keystoneauth1 import session as sessions
@@ -36,7 +37,7 @@ class KeystoneLink:
 
     def __init__(
         self,
-        session: sessions.Session,
+        new_session: Callable[[requests.Session], sessions.Session],
         auth: Any,
         *,
         interface: str = "public",
@@ -44,8 +45,11 @@ class KeystoneLink:
         endpoint: str | None = None,
         microversion: str | None = None,
     ) -> None:
-        """auth: plugin of keystoneauth. endpoint: a URL that goes before the catalogue's."""
-        self._session = session
+        """new_session: makes a session of keystoneauth on one of requests. auth: plugin of
+        keystoneauth. endpoint: a URL that goes before the catalogue's.
+        """
+        self._new_session = new_session
+        self._keystone = new_session(requests.Session())
         self._auth = auth
         self._interface = interface
         self._region_name = region_name
@@ -58,17 +62,17 @@ class KeystoneLink:
         section = conf[nova_conf.GROUP]
         try:
             auth = _load_auth(conf)
-            session = _load_session(conf)
+            link = cls(
+                lambda http: _load_session(conf, http),
+                auth,
+                interface=section.interface,
+                region_name=section.region_name,
+                endpoint=section.endpoint_override,
+                microversion=section.microversion,
+            )
         except (keystone_errors.ClientException, cfg.Error, ValueError) as error:
             raise exception.NovaMisconfigured(reason=_describe(error)) from None
-        return cls(
-            session,
-            auth,
-            interface=section.interface,
-            region_name=section.region_name,
-            endpoint=section.endpoint_override,
-            microversion=section.microversion,
-        )
+        return link
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: str | None = None
@@ -88,7 +92,7 @@ class KeystoneLink:
 
     def _prepare(self) -> tuple[str, dict[str, str]]:
         """Return Nova's URL and the headers that say who asks; nothing is sent to Nova."""
-        identity = _before_sending(lambda: self._auth.get_headers(self._session)) or {}
+        identity = _before_sending(lambda: self._auth.get_headers(self._keystone)) or {}
         url = self._endpoint or _before_sending(self._find_endpoint)
         if not url:
             raise exception.NovaMisconfigured(
@@ -98,7 +102,7 @@ class KeystoneLink:
 
     def _find_endpoint(self) -> str | None:
         return self._auth.get_endpoint(
-            self._session,
+            self._keystone,
             service_type=_SERVICE,
             interface=self._interface,
             region_name=self._region_name,
@@ -109,32 +113,35 @@ class KeystoneLink:
         if body is not None:
             own["Content-Type"] = "application/json"
         try:
-            found = self._session.request(
-                url,
-                method,
-                data=body,
-                headers={**own, **headers},
-                microversion=self._microversion,
-                microversion_service_type=_SERVICE,
-                authenticated=False,
-                raise_exc=False,
-                redirect=False,
-                connect_retries=0,
-                status_code_retries=0,
-                log=False,
-            )
+            with requests.Session() as http:
+                found = self._new_session(http).request(
+                    url,
+                    method,
+                    data=body,
+                    headers={**own, **headers},
+                    microversion=self._microversion,
+                    microversion_service_type=_SERVICE,
+                    authenticated=False,
+                    raise_exc=False,
+                    redirect=False,
+                    connect_retries=0,
+                    status_code_retries=0,
+                    log=False,
+                )
         except keystone_errors.ClientException as error:
             raise _after_sending(error) from error
         lowered = {name.lower(): value for name, value in found.headers.items()}
         return Answer(found.status_code, found.text, lowered)
 
 
-def _load_session(conf: cfg.ConfigOpts) -> sessions.Session:
+def _load_session(conf: cfg.ConfigOpts, http: requests.Session) -> sessions.Session:
     for option in loading.get_session_conf_options():
         # Newer releases of keystoneauth read options that an older one does not have.
         with contextlib.suppress(cfg.DuplicateOptError):
             conf.register_opt(option, group=nova_conf.GROUP)
-    session: Any = loading.load_session_from_conf_options(conf, nova_conf.GROUP)
+    session: Any = loading.load_session_from_conf_options(
+        conf, nova_conf.GROUP, session=http
+    )
     # What does not even connect must not hold a thread for long: many may be asking. requests takes
     # a pair, for connecting and for each answer, and keystoneauth hands it on.
     seconds = conf[nova_conf.GROUP].timeout

@@ -20,6 +20,7 @@ class Asked:
     path: str
     headers: dict
     body: bytes
+    port: int  # of the one who asks: each connection has its own
 
     @property
     def json(self):
@@ -32,7 +33,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _any(self):
         length = int(self.headers.get("Content-Length") or 0)
-        asked = Asked(self.command, self.path, dict(self.headers), self.rfile.read(length))
+        body = self.rfile.read(length)
+        port = self.client_address[1]
+        asked = Asked(self.command, self.path, dict(self.headers), body, port)
         self.server.owner.take(asked, self)
 
     do_GET = do_POST = do_DELETE = do_HEAD = _any

@@ -96,6 +96,19 @@ def test_both_calls_arrive_as_nova_wants_them(tmp_path):
     assert json.loads(parse_qs(parts.query)["delete_info"][0]) == DELETE_INFO
 
 
+def test_connection_that_the_server_may_be_closing_is_not_used_again(tmp_path):
+    def stay(server, handler):
+        handler.answer(200, {})
+        handler.close_connection = False
+
+    with ScriptedServer(stay, stay).running() as nova:
+        client = open_api(tmp_path, nova)
+        create(client)
+        create(client)
+    first, second = nova.asked
+    assert first.port != second.port
+
+
 def test_refusal_carries_novas_words(tmp_path):
     words = {"badRequest": {"code": 400, "message": "Volume is attached to several guests"}}
     with (
