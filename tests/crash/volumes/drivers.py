@@ -29,6 +29,7 @@ DURING = 0.02  # seconds that a command has lived when its parent dies
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _call = threading.local()
+_end = threading.Lock()  # of the one who says how it ended; who dies keeps it
 
 
 class DyingDriver(LocalFsDriver):
@@ -53,7 +54,8 @@ class DyingDriver(LocalFsDriver):
 
     def method_has_ended(self):
         _call.left = None
-        self.orders.write_text(SURVIVED)
+        with _end:
+            self.orders.write_text(SURVIVED)
 
 
 def _dying(name):
@@ -99,5 +101,6 @@ def _is_moment(orders, event, arguments):
 
 
 def _die(orders):
+    _end.acquire()
     orders.unlink(missing_ok=True)
     os.kill(os.getpid(), signal.SIGKILL)

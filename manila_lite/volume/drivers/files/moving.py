@@ -16,7 +16,7 @@ from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
 from manila_lite.volume.drivers.remotefs.shares import PlacedVolume
 from manila_lite.volume.hosts import extract_host
 from manila_lite.volume.qcow2.chain import ImageDirectory
-from manila_lite.volume.qcow2.names import NEW
+from manila_lite.volume.qcow2.names import NEW, attempt
 
 LOG = logging.getLogger(__name__)
 
@@ -110,12 +110,13 @@ class MovingMethods(OwnFiles):
         self._remove_all(volume, to)
         names = self._volume_names(volume)
         whole = [name for name in own if not names.is_temporary(name)]
+        copies = {name: attempt(os.path.join(to, name)) for name in whole}
         try:
-            for name in whole:
-                self._copy_file(os.path.join(directory, name), os.path.join(to, f"{name}{NEW}"))
-            for name in whole:
+            for name, copy in copies.items():
+                self._copy_file(os.path.join(directory, name), copy)
+            for name, copy in copies.items():
                 path = os.path.join(to, name)
-                self._execute("mv", "-nT", f"{path}{NEW}", path, run_as_root=self._execute_as_root)
+                self._execute("mv", "-nT", copy, path, run_as_root=self._execute_as_root)
             self._sync_directory(to)
         except Exception:
             self._remove_all(volume, to)

@@ -11,7 +11,7 @@ from manila_lite.volume.drivers.files.base import GIB, OwnFiles
 from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
 from manila_lite.volume.qcow2 import qemu_img
 from manila_lite.volume.qcow2.chain import Image
-from manila_lite.volume.qcow2.names import NEW
+from manila_lite.volume.qcow2.names import attempt
 
 LOG = logging.getLogger(__name__)
 
@@ -67,8 +67,7 @@ class ResizingMethods(OwnFiles):
 
     def _renew_overlay(self, path: str, base: Image, size: int) -> None:
         """Put an empty overlay into the place of one; size is in bytes."""
-        new, as_root = f"{path}{NEW}", self._execute_as_root
-        self._delete(new)
+        new, as_root = attempt(path), self._execute_as_root
         qemu_img.create_overlay(
             new, base.name, base.file_format, size, execute=self._execute, run_as_root=as_root
         )
