@@ -49,9 +49,8 @@ sizes = st.integers(min_value=1, max_value=2)
 more = st.integers(min_value=0, max_value=1)
 pools = st.integers(min_value=0, max_value=1)
 one_moment = st.integers(min_value=0, max_value=999)
-moments = st.one_of(
-    st.just([]), st.just([]), st.lists(one_moment, min_size=1, max_size=2).map(list)
-)
+deaths = st.lists(one_moment, min_size=1, max_size=2).map(list)
+moments = st.one_of(st.just([]), st.just([]), deaths)
 fates = st.sampled_from([REPEATED, REPEATED, UNDONE, LEFT])
 writes = st.lists(
     st.tuples(
@@ -88,7 +87,7 @@ turns = st.one_of(
     ),
     *_turn("volume_is_extended", 3, pick=picks, dying=moments),
     *_turn("volume_is_reverted", 3, pick=picks, dying=moments),
-    *_turn("volume_is_moved", 2, pick=picks, dying=moments, fate=fates, places=writes),
+    *_turn("volume_is_moved", 4, pick=picks, dying=deaths, fate=fates, places=writes),
     *_turn(
         "volume_is_uploaded",
         1,
