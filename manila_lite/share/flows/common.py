@@ -12,7 +12,7 @@ from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite import exception
-from manila_lite.db import messages
+from manila_lite.db import messages, share_servers
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
@@ -42,6 +42,20 @@ def get_instance_of_share(op: Operation, share_id: str) -> Record | None:
         return share_rows.complete(connection, (here or found)[:1])[0] if found else None
 
     return read(op, work)
+
+
+def share_server(op: Operation, instance: Mapping[str, Any]) -> Record | None:
+    """Return the share server that an instance is on, as drivers know it; None where it has none.
+
+    Raises ShareServerNotFound for one that is gone.
+    """
+    server_id = instance["share_server_id"]
+    if server_id is None:
+        return None
+    found = read(op, lambda connection: share_servers.get_server(connection, server_id))
+    if found is None:
+        raise exception.ShareServerNotFound(share_server_id=server_id)
+    return found
 
 
 @contextlib.contextmanager
