@@ -42,7 +42,7 @@ def get_server(connection: Connection, server_id: str) -> Record | None:
     subnets = connection.execute(_SUBNETS, {"server_id": server_id})
     return Record.of(row).merged(
         {
-            "backend_details": {key: value for key, value in details},
+            "backend_details": {row.key: row.value for row in details},
             "share_network_subnet_ids": list(subnets.scalars()),
         }
     )
