@@ -80,7 +80,8 @@ def test_a_storm_of_sigterm_does_so_too_and_each_end_is_orderly(stormy, capsys):
         print(f"\nSIGTERM: {CASTS} casts, {weather}")
     assert stormy.count() == NOTHING_WRONG
     assert completed(stormy) == CASTS
-    assert weather.ends >= 2
+    # What an orderly end lets finish leaves less for the next life.
+    assert weather.ends >= 1
     assert set(codes) == {0}
     # What was running had its time: an orderly end interrupts no call.
     assert len(stormy.calls.entries(method="create_share", phase="begin")) == CASTS
