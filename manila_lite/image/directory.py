@@ -122,10 +122,14 @@ class DirectoryImageService:
             _sync_directory(self._directory)
 
     def remove_abandoned(self) -> None:
-        """Remove what uploads left whose process died: at the start of a service."""
+        """Remove what uploads and deletions left whose process died: at the start of a service."""
         with contextlib.suppress(FileNotFoundError), self._locked():
-            for name in os.listdir(self._directory):
-                if name.startswith(_UPLOAD):
+            names = set(os.listdir(self._directory))
+            for name in names:
+                # Metadata come first and go first: data without them belong to no image.
+                if name.endswith(".data") and f"{name.removesuffix('.data')}.json" not in names:
+                    os.unlink(os.path.join(self._directory, name))
+                elif name.startswith(_UPLOAD):
                     _remove_if_unlocked(os.path.join(self._directory, name))
 
     # -- one image ---------------------------------------------------------------------------

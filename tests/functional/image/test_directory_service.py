@@ -178,6 +178,23 @@ def test_a_kill_at_any_moment_of_an_upload_leaves_it_queued_or_whole(tmp_path):
     assert downloaded(service, "image") == DATA
 
 
+def test_a_kill_at_any_moment_of_a_deletion_leaves_the_image_whole_or_nothing_of_it(tmp_path):
+    service = DirectoryImageService(str(tmp_path / "images"), SystemClock())
+
+    def make():
+        service.create(None, {"id": "image"}, io.BytesIO(DATA))
+
+    make()
+    for _ in kills.every_kill(lambda: service.delete(None, "image")):
+        service.remove_abandoned()
+        left = files(tmp_path / "images")
+        if left:
+            assert downloaded(service, "image") == DATA
+        else:
+            make()
+    assert files(tmp_path / "images") == set()
+
+
 def test_the_start_of_another_process_takes_no_upload_for_abandoned(service, tmp_path):
     meta = service.create(None, {})
 
