@@ -27,6 +27,17 @@ class Write:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+def flat(writes: Iterable[Write | Sequence[Write]]) -> list[Write]:
+    """Return writes, some of which are given in bundles, in one list."""
+    found: list[Write] = []
+    for item in writes:
+        if isinstance(item, Write):
+            found.append(item)
+        else:
+            found.extend(item)
+    return found
+
+
 def execute_writes(connection: Connection, writes: Iterable[Sequence[Write]]) -> None:
     """Carry out bundles of writes inside the caller's transaction.
 

@@ -10,21 +10,19 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from oslo_utils import strutils
-
 from manila_lite import exception, jsontext
 from manila_lite.clock import Clock
 from manila_lite.context import RequestContext
 from manila_lite.db import operations as rows
 from manila_lite.db import owned_updates
 from manila_lite.db.owned_updates import OwnedUpdate
-from manila_lite.db.texts import writable
-from manila_lite.db.writes import Write
+from manila_lite.db.writes import Write, flat
 from manila_lite.engine import commits, crashpoints, outcomes, retry
 from manila_lite.engine.commits import Bundle, GroupCommitter
 from manila_lite.engine.outcomes import Pending, Schedule, Suspended, Waiter
 from manila_lite.engine.retry import RetryPolicy
 from manila_lite.engine.settings import ERROR, EngineSettings
+from manila_lite.engine.shown import as_progress, describe
 
 BEGUN = "begun"
 DONE = "done"
@@ -32,23 +30,10 @@ AGAIN_LATER = "again"
 WAITING = "waiting"
 FAILED = "failed"
 
-_MAX_PROGRESS = 255
 # Nobody can write to it: it stands in many operations.
 _NOTHING: Any = types.MappingProxyType({})
-_MAX_ERROR = 4000
 # Well below what a database server takes in one statement.
 _MAX_RESULT = 4 * 1024 * 1024
-
-
-def describe(error: BaseException) -> str:
-    """Return the error for people, without passwords and of bounded length."""
-    text = str(error) or type(error).__name__
-    return writable(str(strutils.mask_password(text)))[:_MAX_ERROR]
-
-
-def as_progress(text: str) -> str:
-    """Return the text as the row shows it."""
-    return writable(text)[:_MAX_PROGRESS]
 
 
 def _never() -> bool:
@@ -218,7 +203,7 @@ class Operation:
         self._withdraw()
         record = self._steps.setdefault(name, {"state": WAITING, "began": self._now_text()})
         known = self._answers.pop(name, None)
-        answer = known() if known is not None else ask(probe)
+        answer = known() if known is not None else outcomes.ask(probe)
         if not isinstance(answer, Pending):
             return self._record(name, answer)
         elapsed = self._since(record["began"])
@@ -249,7 +234,7 @@ class Operation:
         """End well: the outcome and the resource's new values in one transaction."""
         if self.finished:
             raise RuntimeError(f"operation {self.uuid} is finished twice")
-        self._finish(rows.SUCCEEDED, _flat(writes), result=result)
+        self._finish(rows.SUCCEEDED, flat(writes), result=result)
 
     def fail(
         self, error: BaseException, writes: Sequence[Write] = (), state: str = rows.FAILED
@@ -422,23 +407,3 @@ class Operation:
     def _since(self, moment: str) -> float:
         began = datetime.datetime.fromisoformat(moment)
         return max((self.clock.now() - began).total_seconds(), 0.0)
-
-
-def ask(probe: Callable[[], Any]) -> Any:
-    """Ask a wait's probe; an error that may pass counts as not yet."""
-    try:
-        return probe()
-    except outcomes.ERRORS as error:
-        if exception.classify(error) is exception.ErrorKind.FINAL:
-            raise
-        return Pending()
-
-
-def _flat(writes: Sequence[Write | Sequence[Write]]) -> list[Write]:
-    flat: list[Write] = []
-    for item in writes:
-        if isinstance(item, Write):
-            flat.append(item)
-        else:
-            flat.extend(item)
-    return flat

@@ -102,3 +102,13 @@ class ResultTooLarge(exception.ManilaException):
 
 class UnknownFlow(exception.ManilaException):
     message = "This service has no flow for method '%(method)s'."
+
+
+def ask(probe: Callable[[], Any]) -> Any:
+    """Ask a wait's probe; an error that may pass counts as not yet."""
+    try:
+        return probe()
+    except ERRORS as error:
+        if exception.classify(error) is exception.ErrorKind.FINAL:
+            raise
+        return Pending()

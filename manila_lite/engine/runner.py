@@ -21,10 +21,11 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import outcomes
 from manila_lite.engine.commits import CommitterStopped, FenceLost, GroupCommitter
 from manila_lite.engine.leases import Worker
-from manila_lite.engine.operation import Operation, as_progress, ask
+from manila_lite.engine.operation import Operation
 from manila_lite.engine.outcomes import Pending, Suspended, Waiter
 from manila_lite.engine.registry import FlowDefinition, FlowRegistry
 from manila_lite.engine.settings import EngineSettings
+from manila_lite.engine.shown import as_progress
 from manila_lite.engine.timers import Entry, Timers
 
 LOG = log.getLogger(__name__)
@@ -281,7 +282,7 @@ class Runner:
             self.timers.add(entry, waiter.schedule.delay(0))
             return
         try:
-            answer = ask(waiter.probe)
+            answer = outcomes.ask(waiter.probe)
         except outcomes.ERRORS as error:
             self.resume(entry, functools.partial(_raise, error))
             return

@@ -29,8 +29,8 @@ from manila_lite.db import volume_snapshots
 from manila_lite.db import volumes as volume_rows
 from manila_lite.db.records import Record
 from manila_lite.engine import Done, Operation, Pending, Schedule
-from manila_lite.engine.operation import describe
 from manila_lite.engine.outcomes import WaitTimedOut
+from manila_lite.engine.shown import describe
 from manila_lite.volume.environment import Nova, VolumeEnvironment
 from manila_lite.volume.flows import common
 
