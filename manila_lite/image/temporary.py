@@ -84,23 +84,28 @@ class _Workspaces:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._made: dict[tuple[int, str], str] = {}
-        self._locks: list[int] = []  # held until the process ends
+        # Each with the descriptor that holds its lock, until it is gone or the process ends.
+        self._made: dict[tuple[int, str], tuple[str, int]] = {}
 
     def path(self, parent: str) -> str:
         # A process that was forked needs a directory of its own.
         key = (os.getpid(), os.path.abspath(parent))
         with self._mutex:
-            found = self._made.get(key)
-            if found is None or not os.path.isdir(found):
-                found, lock = _new_workspace(key[1])
-                self._made[key] = found
-                self._locks.append(lock)
-            return found
+            self._forget_vanished()
+            if key not in self._made:
+                self._made[key] = _new_workspace(key[1])
+            return self._made[key][0]
+
+    def _forget_vanished(self) -> None:
+        """Close the locks of directories that somebody has removed, as cleaners of /tmp do."""
+        for key, (path, lock) in list(self._made.items()):
+            if key[0] == os.getpid() and not os.path.isdir(path):
+                del self._made[key]
+                os.close(lock)
 
     def remove(self) -> None:
         """Remove this process's directories; what is forked from it has others."""
-        for (pid, _), path in self._made.items():
+        for (pid, _), (path, _lock) in self._made.items():
             if pid == os.getpid():
                 shutil.rmtree(path, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 """Files of conversions: removed when they are done with, or when their process has died."""
 
 import os
+import shutil
 import signal
 import stat
 
@@ -55,6 +56,17 @@ def test_it_is_no_error_that_somebody_has_moved_it_away(tmp_path):
     with temporary.temporary_file(directory=str(tmp_path)) as path:
         os.rename(path, tmp_path / "kept")
     assert (tmp_path / "kept").exists()
+
+
+def test_a_directory_that_is_cleared_away_again_and_again_costs_no_descriptors(tmp_path):
+    def use_and_clear():
+        with temporary.temporary_file(directory=str(tmp_path / "conversions")):
+            pass
+        shutil.rmtree(tmp_path / "conversions")
+        return len(os.listdir("/proc/self/fd"))
+
+    first = use_and_clear()
+    assert [use_and_clear() for _ in range(3)] == [first] * 3
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "a\0b"])
