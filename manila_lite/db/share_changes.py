@@ -140,12 +140,17 @@ def located(instance: Record, returned: Any, now: datetime.datetime) -> list[Wri
     return export_locations.replace(instance["id"], current, returned, now)
 
 
-def resized(instance: Record, new_size: int, now: datetime.datetime) -> list[Write]:
-    """Make an instance available and its share new_size GiB large."""
+def resized(instance: Record, new_size: int, now: datetime.datetime, **columns: Any) -> list[Write]:
+    """Make an instance available and its share new_size GiB large; columns are the instance's."""
     return [
-        *move(instance["id"], instance["status"], states.AVAILABLE, now),
-        Write(_RESIZE, {"b_id": instance["share_id"], "b_size": int(new_size), "b_now": now}),
+        *move(instance["id"], instance["status"], states.AVAILABLE, now, **columns),
+        *sized(instance["share_id"], new_size, now),
     ]
+
+
+def sized(share_id: str, size: int, now: datetime.datetime) -> list[Write]:
+    """Say that a share has so many GiB."""
+    return [Write(_RESIZE, {"b_id": share_id, "b_size": int(size), "b_now": now})]
 
 
 def deleted(

@@ -41,6 +41,11 @@ _DELETE_INSTANCE = (
         updated_at=sa.bindparam("b_now"),
     )
 )
+_RESIZE = (
+    share_snapshots.update()
+    .where(_p.id == sa.bindparam("b_id"), _p.deleted == "False")
+    .values(size=sa.bindparam("b_size"), updated_at=sa.bindparam("b_now"))
+)
 _others = share_snapshot_instances.alias("others")
 _NO_OTHER_INSTANCE = ~sa.exists(
     sa.select(_others.c.id).where(
@@ -107,21 +112,29 @@ def move(
 
 
 def created(
-    instance: Record, returned: Mapping[str, Any] | None, now: datetime.datetime
+    instance: Record,
+    returned: Mapping[str, Any] | None,
+    now: datetime.datetime,
+    **columns: Any,
 ) -> list[Write]:
-    """Make a snapshot instance available with what the driver returned.
+    """Make a snapshot instance available with what the driver returned; columns are set beside it.
 
     Of the driver's dict count provider_location and, for a share whose snapshots can be mounted,
     export_locations.
     """
     returned = returned or {}
-    columns: dict[str, Any] = {"progress": "100%"}
+    columns["progress"] = "100%"
     if returned.get("provider_location") is not None:
         columns["provider_location"] = str(returned["provider_location"])
     writes = move(instance["id"], instance["status"], states.AVAILABLE, now, **columns)
     if instance["share"]["mount_snapshot_support"]:
         writes += located(instance, returned.get("export_locations"), now)
     return writes
+
+
+def sized(snapshot_id: str, size: int, now: datetime.datetime) -> list[Write]:
+    """Say that a snapshot has so many GiB."""
+    return [Write(_RESIZE, {"b_id": snapshot_id, "b_size": int(size), "b_now": now})]
 
 
 def located(instance: Record, returned: Any, now: datetime.datetime) -> list[Write]:

@@ -113,6 +113,9 @@ def _begin(op: Operation, instance: Record) -> None:
 
 
 def _freed(instance: Record, now: Any) -> list[Write]:
+    """Take a share off the usages; one without a size was never counted: managing it failed."""
+    if not instance["size"]:
+        return []
     deltas = {quotas.SHARES: -1, quotas.GIGABYTES: -int(instance["size"] or 0)}
     if instance["replica_state"] is not None:
         deltas = {quotas.REPLICAS: -1, quotas.REPLICA_GIGABYTES: -int(instance["size"] or 0)}

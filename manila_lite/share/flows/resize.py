@@ -73,18 +73,18 @@ def extend_share(
     now = op.clock.now()
     op.finish(
         share_changes.resized(instance, new_size, now),
-        _grown(op, instance, int(new_size), reservations, now),
+        settled(op, instance, int(new_size), reservations, now),
     )
 
 
-def _grown(
+def settled(
     op: Operation,
     instance: Record,
     new_size: int,
     reservations: list[str] | None,
     now: datetime.datetime,
 ) -> list[Write]:
-    """Count the growth: by the reservations, or directly where those are gone.
+    """Count a new size: by the reservations, or directly where those are gone.
 
     They are gone after a failure that gave them back and an operator's retry, or when they
     expired; the command line makes none.
@@ -92,7 +92,7 @@ def _grown(
     live = common.read(op, lambda connection: quotas.live_reservations(connection, reservations))
     if live:
         return quotas.commit(live, now)
-    return _counted(instance, new_size, now)
+    return [] if new_size == instance["size"] else _counted(instance, new_size, now)
 
 
 def _counted(instance: Record, new_size: int, now: datetime.datetime) -> list[Write]:

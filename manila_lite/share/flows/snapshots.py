@@ -21,7 +21,7 @@ from manila_lite.share.flows import common
 DEFERRED = (states.DEFERRED_DELETING, states.ERROR_DEFERRED_DELETING)
 _GONE = ("SnapshotResourceNotFound", "ShareSnapshotResourceNotFound")
 _BUSY = "ShareSnapshotIsBusy"
-MAX_LOCATION = 255
+_MAX_LOCATION = 255
 
 
 @dataclasses.dataclass
@@ -57,7 +57,8 @@ def _is_here(op: Operation, share: Mapping[str, Any] | None) -> bool:
     return share is not None and share_rows.backend_of(share["host"]) == op.env.host
 
 
-def _tell(op: Operation, instance: Record, action: str) -> list[Write]:
+def tell(op: Operation, instance: Record, action: str) -> list[Write]:
+    """Write a message for the snapshot's project."""
     resource = (messages.RESOURCE_SNAPSHOT, instance["snapshot_id"])
     return common.tell_user(op, instance, action, op.clock.now(), resource=resource)
 
@@ -75,7 +76,7 @@ def creation_failed(
     now = op.clock.now()
     return [
         *snapshot_changes.move(instance["id"], states.CREATING, states.ERROR, now),
-        *_tell(op, instance, messages.ACTION_CREATE),
+        *tell(op, instance, messages.ACTION_CREATE),
     ]
 
 
@@ -94,19 +95,19 @@ def create_snapshot(op: Operation, share_id: str, snapshot_id: str) -> None:
         return common.skip(op, "the snapshot is deleted")
     if instance["status"] not in (states.CREATING, states.ERROR):
         return common.skip(op, f"the snapshot is {instance['status']}")
-    _begin(op, instance, states.CREATING)
+    begin(op, instance, states.CREATING)
     returned = op.step(
         "create",
         op.env.driver.create_snapshot,
         op.context,
-        _with_its_share(instance),
-        share_server=None,
+        with_its_share(instance),
+        share_server=common.share_server(op, instance["share"]),
         retry=common.DRIVER,
     )
-    op.finish(snapshot_changes.created(instance, _checked(returned), op.clock.now()))
+    op.finish(snapshot_changes.created(instance, checked(returned), op.clock.now()))
 
 
-def _begin(op: Operation, instance: Record, own: str) -> None:
+def begin(op: Operation, instance: Record, own: str) -> None:
     """Show an operator's retry of a failed operation as what it is."""
     status = instance["status"]
     if status not in states.UNDERWAY and own in states.SNAPSHOT_TRANSITIONS.get(status, ()):
@@ -115,26 +116,31 @@ def _begin(op: Operation, instance: Record, own: str) -> None:
     instance["status"] = own
 
 
-def _with_its_share(instance: Record) -> Record:
+def with_its_share(instance: Record) -> Record:
+    """Return the snapshot instance. Raises ShareNotFound where its share is gone."""
     if instance["share"] is None:
         raise exception.ShareNotFound(share_id=instance["parent_share_id"])
     return instance
 
 
-def _checked(returned: Any) -> Mapping[str, Any]:
+def checked(returned: Any) -> Mapping[str, Any]:
+    """Return what the driver says of a snapshot, as a dict.
+
+    Raises InvalidShareSnapshotInstance for anything but a dict of an available snapshot, or None.
+    """
     if returned is not None and not isinstance(returned, Mapping):
         raise exception.InvalidShareSnapshotInstance(
-            reason=f"the driver returned {returned!r:.100} for the new snapshot"
+            reason=f"the driver returned {returned!r:.100} for the snapshot"
         )
     status = (returned or {}).get("status")
     if status not in (None, states.AVAILABLE):
         raise exception.InvalidShareSnapshotInstance(
-            reason=f"the driver reports the new snapshot as {status!r:.100}"
+            reason=f"the driver reports the snapshot as {status!r:.100}"
         )
     location = (returned or {}).get("provider_location")
-    if location is not None and len(str(location)) > MAX_LOCATION:
+    if location is not None and len(str(location)) > _MAX_LOCATION:
         raise exception.InvalidShareSnapshotInstance(
-            reason=f"its provider_location has more than {MAX_LOCATION} characters"
+            reason=f"its provider_location has more than {_MAX_LOCATION} characters"
         )
     return returned or {}
 
@@ -157,7 +163,7 @@ def deletion_failed(
     if old == states.DEFERRED_DELETING:
         # It is tried again and again, on a snapshot that its user does not see any more.
         return moved
-    return [*moved, *_tell(op, instance, messages.ACTION_DELETE)]
+    return [*moved, *tell(op, instance, messages.ACTION_DELETE)]
 
 
 def own_deletion(instance: Mapping[str, Any]) -> str:
@@ -177,14 +183,14 @@ def delete_snapshot(
     op: Operation, snapshot_id: str, force: bool = False, deferred_delete: bool = False
 ) -> None:
     """Have the driver remove the snapshot, or leave that to the periodic deletion."""
-    doomed = _doomed(op, snapshot_id)
+    doomed = doomed_of(op, snapshot_id)
     if doomed is None:
         return common.skip(op, "the snapshot is already deleted")
     instance = doomed.instance
     counted = instance["status"] not in DEFERRED
-    _begin(op, instance, own_deletion(instance))
+    begin(op, instance, own_deletion(instance))
     now = op.clock.now()
-    usage = _freed(instance, now) if counted else []
+    usage = freed(instance, now) if counted else []
     if deferred_delete:
         old, new = instance["status"], states.DEFERRED_DELETING
         return op.finish(snapshot_changes.move(instance["id"], old, new, now), usage)
@@ -197,7 +203,9 @@ def delete_snapshot(
     )
 
 
-def _doomed(op: Operation, snapshot_id: str) -> Doomed | None:
+def doomed_of(op: Operation, snapshot_id: str) -> Doomed | None:
+    """Read a snapshot with the rows that go with it; None where it is gone already."""
+
     def work(connection: Connection) -> Doomed | None:
         instance = _get(op, connection, snapshot_id)
         if instance is None:
@@ -208,7 +216,10 @@ def _doomed(op: Operation, snapshot_id: str) -> Doomed | None:
     return common.read(op, work)
 
 
-def _freed(instance: Record, now: Any) -> list[Write]:
+def freed(instance: Record, now: Any) -> list[Write]:
+    """Take a snapshot off the usages; one without a size was never counted: managing it failed."""
+    if not instance["size"]:
+        return []
     deltas = {quotas.SNAPSHOTS: -1, quotas.SNAPSHOT_GIGABYTES: -int(instance["size"] or 0)}
     share = instance["share"]
     return quotas.change(instance, share and share["share_type_id"], deltas, now)
@@ -218,18 +229,29 @@ def _remove(op: Operation, doomed: Doomed, force: bool) -> None:
     driver, instance = op.env.driver, doomed.instance
     mapped = [rule for rule in doomed.rules if rule["mapping_id"] is not None]
     with common.forgiving(force, but=(_BUSY,)):
-        _with_its_share(instance)
+        with_its_share(instance)
+        server = common.share_server(op, instance["share"])
         if mapped:
             op.step(
-                "deny access", _deny_all, driver, op.context, instance, mapped, retry=common.DRIVER
+                "deny access",
+                deny_all,
+                driver,
+                op.context,
+                instance,
+                mapped,
+                server,
+                retry=common.DRIVER,
             )
-        op.step("delete", _delete, driver, op.context, instance, retry=common.DRIVER)
+        op.step("delete", _delete, driver, op.context, instance, server, retry=common.DRIVER)
 
 
-def _deny_all(driver: Any, context: Any, instance: Record, rules: list[Record]) -> None:
+def deny_all(
+    driver: Any, context: Any, instance: Record, rules: list[Record], server: Record | None
+) -> None:
+    """Take all rules away; a snapshot that is not on the storage has none."""
     try:
         driver.snapshot_update_access(
-            context, instance, [], add_rules=[], delete_rules=rules, share_server=None
+            context, instance, [], add_rules=[], delete_rules=rules, share_server=server
         )
     except NotImplementedError:
         return
@@ -238,10 +260,10 @@ def _deny_all(driver: Any, context: Any, instance: Record, rules: list[Record]) 
             raise
 
 
-def _delete(driver: Any, context: Any, instance: Record) -> str | None:
+def _delete(driver: Any, context: Any, instance: Record, server: Record | None) -> str | None:
     """Delete; a snapshot that is not on the storage is deleted."""
     try:
-        driver.delete_snapshot(context, instance, share_server=None)
+        driver.delete_snapshot(context, instance, share_server=server)
     except Exception as error:
         if not common.is_named(error, *_GONE):
             raise
