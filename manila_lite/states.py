@@ -217,6 +217,19 @@ _SNAPSHOT_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
     UNMANAGE_ERROR: frozenset({UNMANAGE_STARTING, DELETING}),
 }
 
+# Share groups and their snapshots. The API deletes only those that are available or in error, so
+# a deletion that failed ends in error: nobody could ask for another one otherwise.
+GROUP_ERROR_STATUS: Final[Mapping[str, str]] = {CREATING: ERROR, DELETING: ERROR}
+_GROUP_OUTCOMES: Final[Mapping[str, frozenset[str]]] = {
+    CREATING: frozenset({AVAILABLE}),
+    DELETING: frozenset({DELETED}),
+}
+_GROUP_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
+    AVAILABLE: frozenset({DELETING, ERROR}),
+    ERROR: frozenset({CREATING, DELETING}),
+    ERROR_DELETING: frozenset({DELETING}),
+}
+
 
 def merged_transitions(
     begin: Mapping[str, frozenset[str]],
@@ -238,6 +251,10 @@ SNAPSHOT_TRANSITIONS: Final = merged_transitions(
     _SNAPSHOT_BEGINNINGS, _SNAPSHOT_OUTCOMES, SNAPSHOT_ERROR_STATUS
 )
 
+GROUP_TRANSITIONS: Final = merged_transitions(
+    _GROUP_BEGINNINGS, _GROUP_OUTCOMES, GROUP_ERROR_STATUS
+)
+
 
 class InvalidStatusTransition(ManilaException):
     """A programming error: no operation may make this transition."""
@@ -253,6 +270,14 @@ def check_share_instance_transition(old: str, new: str) -> None:
 def check_snapshot_instance_transition(old: str, new: str) -> None:
     """Raise InvalidStatusTransition unless an operation may put new in the place of old."""
     check_transition("snapshot instance", SNAPSHOT_TRANSITIONS, old, new)
+
+
+def check_group_transition(old: str, new: str) -> None:
+    """Raise InvalidStatusTransition unless an operation may put new in the place of old.
+
+    For share groups and for their snapshots.
+    """
+    check_transition("share group", GROUP_TRANSITIONS, old, new)
 
 
 def check_transition(kind: str, allowed: Mapping[str, frozenset[str]], old: str, new: str) -> None:

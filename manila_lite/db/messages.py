@@ -22,6 +22,7 @@ TIME_TO_LIVE: Final = 30 * 24 * 3600.0  # seconds, as Manila's message_ttl
 
 RESOURCE_SHARE: Final = "SHARE"
 RESOURCE_SNAPSHOT: Final = "SHARE_SNAPSHOT"
+RESOURCE_GROUP: Final = "SHARE_GROUP"
 
 ACTION_CREATE: Final = "002"
 ACTION_DELETE_ACCESS_RULES: Final = "003"

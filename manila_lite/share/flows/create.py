@@ -169,19 +169,20 @@ def _source(op: Operation, snapshot_id: str) -> Record:
     return snapshot
 
 
-def copied(op: Operation, instance: Record, returned: Any) -> Any:
+def copied(op: Operation, instance: Record, returned: Any, which: str = "") -> Any:
     """Return the export locations, after waiting for a driver that is still copying.
 
-    Raises InvalidShareInstance when the driver reports a status that a new share cannot have.
+    which: tells this copy from others of the same operation. Raises InvalidShareInstance when
+    the driver reports a status that a new share cannot have.
     """
     if not isinstance(returned, Mapping) or "status" not in returned:
         return returned
     if returned["status"] != states.CREATING_FROM_SNAPSHOT:
         return _settled(returned, None)
     first = returned.get("export_locations")
-    _show_copying(op, instance)
+    _show_copying(op, instance, which)
     return op.wait(
-        "copy",
+        f"copy{which}",
         # It may wait for days, among very many: it keeps no more than it needs.
         functools.partial(_ask_for_copy, op.env.driver, instance, first),
         schedule=COPY_SCHEDULE,
@@ -189,11 +190,12 @@ def copied(op: Operation, instance: Record, returned: Any) -> Any:
     )
 
 
-def _show_copying(op: Operation, instance: Record) -> None:
+def _show_copying(op: Operation, instance: Record, which: str) -> None:
     new = states.CREATING_FROM_SNAPSHOT
     now = op.clock.now()
     op.record(
-        "copying", share_changes.move(instance["id"], instance["status"], new, now, progress="0%")
+        f"copying{which}",
+        share_changes.move(instance["id"], instance["status"], new, now, progress="0%"),
     )
     instance["status"] = new
 
