@@ -128,7 +128,7 @@ def _remove(op: Operation, doomed: Doomed, force: bool) -> None:
     with common.forgiving(force):
         if mapped:
             op.step(
-                "deny access", _deny_all, driver, op.context, instance, mapped, retry=common.DRIVER
+                "deny access", deny_all, driver, op.context, instance, mapped, retry=common.DRIVER
             )
             # Said now, lest rules look active on a share whose deletion fails after this.
             op.record("denied", share_changes.without_mappings(mapped, op.clock.now()))
@@ -136,28 +136,38 @@ def _remove(op: Operation, doomed: Doomed, force: bool) -> None:
         op.step("delete", _delete, driver, op.context, instance, retry=common.DRIVER)
 
 
-def _deny_all(driver: Any, context: Any, instance: Record, rules: list[Record]) -> None:
+def deny_all(
+    driver: Any,
+    context: Any,
+    instance: Record,
+    rules: list[Record],
+    server: Record | None = None,
+) -> None:
     """Take all rules away; a share that is not on the storage has none."""
     try:
-        _update_access(driver, context, instance, rules)
+        _update_access(driver, context, instance, rules, server)
     except Exception as error:
         if not common.is_named(error, *_GONE):
             raise
 
 
-def _update_access(driver: Any, context: Any, instance: Record, rules: list[Record]) -> None:
+def _update_access(
+    driver: Any, context: Any, instance: Record, rules: list[Record], server: Record | None
+) -> None:
     try:
         driver.update_access(
-            context, instance, [], add_rules=[], delete_rules=rules, share_server=None
+            context, instance, [], add_rules=[], delete_rules=rules, share_server=server
         )
     except NotImplementedError:
-        _deny_each(driver, context, instance, rules)
+        _deny_each(driver, context, instance, rules, server)
 
 
-def _deny_each(driver: Any, context: Any, instance: Record, rules: list[Record]) -> None:
+def _deny_each(
+    driver: Any, context: Any, instance: Record, rules: list[Record], server: Record | None
+) -> None:
     try:
         for rule in rules:
-            driver.deny_access(context, instance, rule, share_server=None)
+            driver.deny_access(context, instance, rule, share_server=server)
     except NotImplementedError:
         common.LOG.debug("This driver has no access rules")
 
