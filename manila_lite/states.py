@@ -319,4 +319,16 @@ ACCESS_ACTIVE: Final = "active"
 ACCESS_ERROR: Final = "error"
 ACCESS_DELETED: Final = "deleted"
 
+#: What an instance's access_rules_status says while rules are due; else it is active or error.
+ACCESS_SYNCING: Final = "syncing"
+
+#: {what was asked for: what shows that it is under way}
+ACCESS_BEGINNINGS: Final[Mapping[str, str]] = {
+    ACCESS_QUEUED_TO_APPLY: ACCESS_APPLYING,
+    ACCESS_QUEUED_TO_DENY: ACCESS_DENYING,
+    ACCESS_QUEUED_TO_UPDATE: ACCESS_UPDATING,
+}
+ACCESS_QUEUED: Final = frozenset(ACCESS_BEGINNINGS)
+ACCESS_UNDERWAY: Final = frozenset(ACCESS_BEGINNINGS.values())
+
 REPLICA_ACTIVE: Final = "active"
