@@ -136,10 +136,18 @@ class GroupMethods(ShareMethods, SnapshotMethods, CapabilityMethods):
     def delete_share_group_snapshot(
         self, context: Any, snap_dict: Model, share_server: ShareServer = None
     ) -> tuple[GroupUpdate, MemberUpdates]:
-        """Delete each snapshot of a group snapshot. The first failure ends it and is raised."""
+        """Delete each snapshot of a group snapshot. The first failure ends it and is raised.
+
+        One that the storage does not have is deleted: an earlier attempt may have come so far.
+        """
         for member in snap_dict.get("share_group_snapshot_members", []):
             snapshot = _snapshot_of_member(member, member["provider_location"])
-            self.delete_snapshot(context, snapshot, share_server=share_server)
+            try:
+                self.delete_snapshot(context, snapshot, share_server=share_server)
+            except Exception as error:
+                if not _is_gone(error):
+                    raise
+                LOG.info("Snapshot %s of a group was already gone", snapshot["id"])
         LOG.debug("Share group snapshot %s is deleted", snap_dict["id"])
         return None, None
 
@@ -165,6 +173,11 @@ class GroupMethods(ShareMethods, SnapshotMethods, CapabilityMethods):
                 )
             pairs.append({"share": share, "snapshot": member})
         return pairs
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the storage does not have the snapshot: a driver may bring a class of its own."""
+    return any(cls.__name__ == "SnapshotResourceNotFound" for cls in type(error).__mro__)
 
 
 def _snapshot_of_member(member: Model, provider_location: str | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from manila_lite.db import share_groups
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.models.lite import operations
@@ -22,6 +23,11 @@ _UNFINISHED = sa.select(operations.c.message_id).where(
     operations.c.message_id.in_(sa.bindparam("message_ids", expanding=True)),
     operations.c.finished == 0,
 )
+_FAILURE = sa.select(operations.c.error).where(
+    operations.c.host == sa.bindparam("host"),
+    operations.c.message_id == sa.bindparam("message_id"),
+    operations.c.finished == 1,
+)
 
 
 def lane_of(share_id: str) -> str:
@@ -33,6 +39,7 @@ def lane_of(share_id: str) -> str:
 LANE_RESOLVERS: Mapping[str, tuple[str, LaneResolver]] = {
     "share_instance_id": ("share_id", share_rows.share_ids_of_instances),
     "snapshot_id": ("share_id", snapshot_rows.share_ids_of_snapshots),
+    "share_group_snapshot_id": ("share_group_id", share_groups.group_ids_of_snapshots),
 }
 
 
@@ -47,3 +54,9 @@ def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) ->
     """Return those operations that have not come to an end."""
     found = connection.execute(_UNFINISHED, {"host": host, "message_ids": list(message_ids)})
     return set(found.scalars())
+
+
+def failure_of(connection: Connection, host: str, message_id: str) -> str | None:
+    """Return what an operation has failed with; None where it has not failed, or not yet."""
+    found = connection.execute(_FAILURE, {"host": host, "message_id": message_id}).scalar()
+    return None if found is None else str(found)

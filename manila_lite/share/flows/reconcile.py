@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Any, Final
 
 from oslo_log import log
 from sqlalchemy.engine import Connection
 
-from manila_lite import exception, states
+from manila_lite import states
 from manila_lite.conf import engine as engine_conf
 from manila_lite.db import messages, operations, share_changes, snapshot_changes
 from manila_lite.db import shares as share_rows
@@ -26,7 +27,16 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import Done, Operation, flow
 from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.share.environment import ShareEnvironment
-from manila_lite.share.flows import casting, common, create, delete, probes, snapshots
+from manila_lite.share.flows import (
+    casting,
+    common,
+    create,
+    delete,
+    probes,
+    reconcile_groups,
+    snapshots,
+)
+from manila_lite.share.flows.abandoned import Abandoned, message_id, older
 
 LOG = log.getLogger(__name__)
 
@@ -55,13 +65,6 @@ SNAPSHOT_STATUSES: Final = (
 )
 
 
-class Abandoned(exception.ManilaException):
-    message = (
-        "%(what)s was found in '%(status)s' with no operation behind it, and it cannot be told "
-        "how far it came."
-    )
-
-
 # -- finding -----------------------------------------------------------------------------------
 
 
@@ -88,7 +91,11 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
     The same row in the same state makes the same message id within an hour: it is then taken up
     once.
     """
-    candidates = [*_shares(connection, host, before), *_snapshots(connection, host, before)]
+    candidates = [
+        *_shares(connection, host, before),
+        *_snapshots(connection, host, before),
+        *reconcile_groups.candidates(connection, host, before),
+    ]
     lanes = {lane for lane, _ in candidates}
     busy = operations.open_lanes(connection, host, lanes) if lanes else set()
     return [operation for lane, operation in candidates if lane not in busy]
@@ -97,47 +104,44 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
 def _shares(
     connection: Connection, host: str, before: datetime.datetime
 ) -> Iterator[tuple[str, NewOperation]]:
+    in_the_making = reconcile_groups.groups_being_made(connection, host)
     pages = share_rows.iterate_instances(connection, host, SHARE_STATUSES)
-    for row in _older(pages, before):
+    for row in older(itertools.chain.from_iterable(pages), before):
+        if _is_made_with_its_group(row, in_the_making):
+            continue
         yield (
             casting.lane_of(row["share_id"]),
             casting.internal(
                 RECONCILE_SHARE,
-                message_id=_message_id(RECONCILE_SHARE, row, before),
+                message_id=message_id(RECONCILE_SHARE, row, before),
                 share_instance_id=row["id"],
                 status=row["status"],
             ),
         )
 
 
+def _is_made_with_its_group(row: Record, in_the_making: set[str]) -> bool:
+    return (
+        row["source_share_group_snapshot_member_id"] is not None
+        and row["share_group_id"] in in_the_making
+        and row["status"] in (states.CREATING, states.CREATING_FROM_SNAPSHOT)
+    )
+
+
 def _snapshots(
     connection: Connection, host: str, before: datetime.datetime
 ) -> Iterator[tuple[str, NewOperation]]:
     pages = snapshot_rows.iterate_instances(connection, host, SNAPSHOT_STATUSES)
-    for row in _older(pages, before):
+    for row in older(itertools.chain.from_iterable(pages), before):
         yield (
             casting.lane_of(row["parent_share_id"]),
             casting.internal(
                 RECONCILE_SNAPSHOT,
-                message_id=_message_id(RECONCILE_SNAPSHOT, row, before),
+                message_id=message_id(RECONCILE_SNAPSHOT, row, before),
                 snapshot_id=row["snapshot_id"],
                 status=row["status"],
             ),
         )
-
-
-def _older(pages: Iterable[list[Record]], before: datetime.datetime) -> Iterator[Record]:
-    for page in pages:
-        for row in page:
-            changed = row["updated_at"] or row["created_at"]
-            if changed is None or changed <= before:
-                yield row
-
-
-def _message_id(method: str, row: Record, moment: datetime.datetime) -> str:
-    # Within an hour once; again after it, where the end of the first time could not be recorded.
-    hour = moment.strftime("%Y-%m-%d %H")
-    return casting.message_id(method, row["id"], row["status"], row["updated_at"], hour)
 
 
 # -- bringing to an end ------------------------------------------------------------------------
