@@ -28,6 +28,8 @@ SNAPSHOTS = "snapshots"
 SNAPSHOT_GIGABYTES = "snapshot_gigabytes"
 REPLICAS = "share_replicas"
 REPLICA_GIGABYTES = "replica_gigabytes"
+GROUPS = "share_groups"
+GROUP_SNAPSHOTS = "share_group_snapshots"
 
 _u = quota_usages.c
 _r = reservations.c
