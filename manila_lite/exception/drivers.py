@@ -157,6 +157,10 @@ class ShareAccessExists(ManilaException):
     message = "Share access %(access_type)s:%(access)s exists."
 
 
+class DriverCannotTransferShareWithRules(ManilaException):
+    message = "The driver cannot transfer the share as long as it has access rules."
+
+
 # Share servers.
 
 

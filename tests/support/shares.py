@@ -40,7 +40,10 @@ _METHODS = (
     "create_share", "create_share_from_snapshot", "delete_share", "extend_share", "shrink_share",
     "create_snapshot", "delete_snapshot", "update_access", "deny_access",
     "snapshot_update_access", "ensure_share", "ensure_shares", "get_backend_info",
-    "get_share_status", "update_share_usage_size",
+    "get_share_status", "update_share_usage_size", "get_pool",
+    "manage_existing", "manage_existing_with_server", "unmanage", "unmanage_with_server",
+    "manage_existing_snapshot", "manage_existing_snapshot_with_server", "unmanage_snapshot",
+    "unmanage_snapshot_with_server", "revert_to_snapshot",
 )  # fmt: skip
 
 
@@ -66,6 +69,12 @@ class RecordingDriver(ShareDriver):
             "create_snapshot": None,
             "delete_snapshot": None,
             "update_access": None,
+            "get_pool": None,
+            "unmanage": None,
+            "unmanage_with_server": None,
+            "unmanage_snapshot": None,
+            "unmanage_snapshot_with_server": None,
+            "revert_to_snapshot": None,
         }
 
     def _answer(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flows of shares and snapshots; importing this package registers all of them.
 
-All operations of one share and its snapshots run on the lane ``share:<share id>``.
+All operations of one share and its snapshots run on the lane ``share:<share id>``, those of a
+share group and its snapshots on ``share_group:<group id>``.
 """
 
 from manila_lite.scheduler.reports import report_alive, report_capabilities
@@ -10,8 +11,15 @@ from manila_lite.share.flows import (
     create,
     delete,
     ensure,
+    group_snapshots,
+    groups,
+    manage,
+    manage_snapshots,
+    metadata,
     resize,
+    revert,
     snapshots,
+    transfer,
 )
 from manila_lite.share.flows.casting import LANE_RESOLVERS
 from manila_lite.share.flows.deferred import delete_deferred
@@ -25,10 +33,17 @@ __all__ = [
     "delete",
     "delete_deferred",
     "ensure",
+    "group_snapshots",
+    "groups",
+    "manage",
+    "manage_snapshots",
+    "metadata",
     "reconcile",
     "report_alive",
     "report_capabilities",
     "resize",
+    "revert",
     "snapshots",
+    "transfer",
     "update_share_usage",
 ]

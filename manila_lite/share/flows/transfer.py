@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""transfer_accept: a share goes over to another project. The API changes the rows and the usages.
+
+The API does so after the call has come back, and calls again with the old owner when that fails.
+"""
+
+from __future__ import annotations
+
+from oslo_log import log
+from sqlalchemy.engine import Connection
+
+from manila_lite import exception
+from manila_lite.context import RequestContext
+from manila_lite.db import access, access_changes, messages, share_servers
+from manila_lite.db import shares as share_rows
+from manila_lite.db.records import Record
+from manila_lite.db.writes import Write, execute_writes
+from manila_lite.engine.registry import CALL, flow
+from manila_lite.share.environment import ShareEnvironment
+from manila_lite.share.flows import common, delete
+
+LOG = log.getLogger(__name__)
+
+_REFUSED = "DriverCannotTransferShareWithRules"
+
+
+@flow("transfer_accept", version="1.25", lane="call", kind=CALL)
+def transfer_accept(
+    environment: ShareEnvironment,
+    context: RequestContext,
+    share_id: str,
+    new_user: str,
+    new_project: str,
+    clear_rules: bool = False,
+) -> None:
+    """Have the driver hand a share over to a user of another project.
+
+    clear_rules: nobody who has access to the share keeps it. Raises what the driver raises: the
+    share stays whose it was.
+    """
+    instances = environment.db.run(lambda c: _instances(environment, c, share_id), write=False)
+    if not instances:
+        raise exception.ShareNotFound(share_id=share_id)
+    for instance in instances:
+        server = _server_of(environment, instance)
+        rules = _rules(environment, instance)
+        if clear_rules and rules:
+            _clear(environment, context, instance, server)
+            rules = []
+        accept = getattr(environment.driver, "transfer_accept", None)
+        if accept is None:
+            continue
+        try:
+            accept(
+                context, instance, new_user, new_project, access_rules=rules, share_server=server
+            )
+        except Exception as error:
+            if common.is_named(error, _REFUSED):
+                _write(environment, _refusal(environment, context, share_id, new_project))
+            raise
+    LOG.info("Share %s goes over to project %s", share_id, new_project)
+
+
+def _instances(
+    environment: ShareEnvironment, connection: Connection, share_id: str
+) -> list[Record]:
+    template = environment.share_name_template
+    found = share_rows.list_instances_of_share(connection, share_id, template)
+    here = [i for i in found if share_rows.backend_of(i["host"]) == environment.host]
+    return list(share_rows.complete(connection, here))
+
+
+def _server_of(environment: ShareEnvironment, instance: Record) -> Record | None:
+    server_id = instance["share_server_id"]
+    if server_id is None:
+        return None
+    found = environment.db.run(lambda c: share_servers.get_server(c, server_id), write=False)
+    if found is None:
+        raise exception.ShareServerNotFound(share_server_id=server_id)
+    return found
+
+
+def _rules(environment: ShareEnvironment, instance: Record) -> list[Record]:
+    return environment.db.run(
+        lambda c: access.rules_of_instance(c, instance["share_id"], instance["id"]), write=False
+    )
+
+
+def _clear(
+    environment: ShareEnvironment,
+    context: RequestContext,
+    instance: Record,
+    server: Record | None,
+) -> None:
+    """Take all rules off the storage, then out of the database; where that fails, show it."""
+    changes, now = access_changes.OF_SHARE, environment.clock.now
+    key = instance["id"]
+    _write(environment, [*changes.queued_to_deny(key, now()), *changes.begin(key, now())])
+    rules = [rule for rule in _rules(environment, instance) if rule["mapping_id"] is not None]
+    try:
+        delete.deny_all(environment.driver, context, instance, rules, server)
+    except BaseException:
+        _write(environment, changes.failed(key, now()))
+        raise
+    gone = [rule["access_id"] for rule in rules]
+    _write(environment, changes.settled(key, now(), denied=gone))
+
+
+def _refusal(
+    environment: ShareEnvironment, context: RequestContext, share_id: str, project_id: str
+) -> list[Write]:
+    return messages.message(
+        project_id,
+        messages.RESOURCE_SHARE,
+        share_id,
+        messages.ACTION_TRANSFER_ACCEPT,
+        environment.clock.now(),
+        detail_id=messages.DETAIL_DRIVER_FAILED_TRANSFER_ACCEPT,
+        request_id=context.request_id,
+    )
+
+
+def _write(environment: ShareEnvironment, writes: list[Write]) -> None:
+    environment.db.run(lambda connection: execute_writes(connection, [writes]))
