@@ -25,7 +25,7 @@ from manila_lite.share.drivers.directory.usage import whole_gib
 _HOW = "name one under directory_root, in driver option 'path' or as the export location"
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Why a directory cannot be managed."""
 
 
@@ -41,7 +41,7 @@ class AdoptionMethods(DirectoryBase):
         place = share_place(share)
         try:
             size = self._adopt(place, share, _given(share, driver_options), driver_options)
-        except (_Refused, OSError, exception.PathRefused) as error:
+        except (Refused, OSError, exception.PathRefused) as error:
             raise exception.ManageInvalidShare(reason=_why(error)) from error
         self._set_size(place, size)
         return {"size": size, "export_locations": self._exports(place)}
@@ -60,7 +60,7 @@ class AdoptionMethods(DirectoryBase):
         given = driver_options.get("path") or snapshot.get("provider_location")
         try:
             size = self._adopt(place, snapshot, given, driver_options)
-        except (_Refused, OSError, exception.PathRefused) as error:
+        except (Refused, OSError, exception.PathRefused) as error:
             raise exception.ManageInvalidShareSnapshot(reason=_why(error)) from error
         return {"size": size, "provider_location": str(place)}
 
@@ -86,16 +86,23 @@ class AdoptionMethods(DirectoryBase):
     ) -> int:
         """Metadata first: data under a final name without any would count as somebody else's."""
         with self._root.area(place.kind.value) as area, self._parent_of(parts) as parent:
-            size = _size(measure(parent, parts[-1], "/".join(parts)), wishes)
+            size = _size(self._measured(place, parent, parts), wishes)
             in_place = parts == [place.kind.value, place.name]
             if not in_place and self._store.exists(place):
-                raise _Refused(f"{place} exists already")
+                raise Refused(f"{place} exists already")
             self._metadata.update(place, size=size, **values)
             if not in_place:
-                os.rename(parts[-1], place.name, src_dir_fd=parent, dst_dir_fd=area)
+                self._move(place, parent, parts, area)
                 kernel.fsync_directory(parent)
                 kernel.fsync_directory(area)
             return size
+
+    def _measured(self, place: Place, parent: int, parts: list[str]) -> int:
+        """Bytes used by a directory that may be managed. Raises Refused for one that may not."""
+        return measure(parent, parts[-1], "/".join(parts))
+
+    def _move(self, place: Place, parent: int, parts: list[str], area: int) -> None:
+        os.rename(parts[-1], place.name, src_dir_fd=parent, dst_dir_fd=area)
 
     @contextlib.contextmanager
     def _parent_of(self, parts: list[str]) -> Iterator[int]:
@@ -113,11 +120,11 @@ class AdoptionMethods(DirectoryBase):
     def _parts(self, given: str | None, place: Place) -> list[str]:
         """The way from the root to the directory, by names that may be managed."""
         if not given:
-            raise _Refused(f"no directory was given; {_HOW}")
+            raise Refused(f"no directory was given; {_HOW}")
         path = self._relative(str(given))
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or parts[0].startswith("."):
-            raise _Refused(f"{given} cannot be managed; {_HOW}")
+            raise Refused(f"{given} cannot be managed; {_HOW}")
         if parts[0] in (kind.value for kind in Kind):
             self._check_area(str(given), parts, place)
         return parts
@@ -130,15 +137,15 @@ class AdoptionMethods(DirectoryBase):
             if given.startswith(root + "/"):
                 return given[len(root) + 1 :].rstrip("/")
         if given.startswith("/"):
-            raise _Refused(f"{given} is outside {self._root.path}; {_HOW}")
+            raise Refused(f"{given} is outside {self._root.path}; {_HOW}")
         return given.rstrip("/")
 
     def _check_area(self, given: str, parts: list[str], place: Place) -> None:
         if parts[0] != place.kind.value or len(parts) != 2:
-            raise _Refused(f"{given} lies where other shares or snapshots lie; {_HOW}")
+            raise Refused(f"{given} lies where other shares or snapshots lie; {_HOW}")
         other = Place(place.kind, parts[1])
         if other != place and self._metadata.read(other) is not None:
-            raise _Refused(f"{given} is managed already")
+            raise Refused(f"{given} is managed already")
 
 
 def _given(share: Model, driver_options: Mapping[str, Any]) -> str | None:
@@ -154,9 +161,9 @@ def _size(used: int, wishes: Mapping[str, Any]) -> int:
     try:
         wished = int(wishes.get("size") or least)
     except ValueError:
-        raise _Refused(f"size {wishes['size']} is no number of GiB") from None
+        raise Refused(f"size {wishes['size']} is no number of GiB") from None
     if wished < least:
-        raise _Refused(f"it uses {least} GiB, which is more than {wished}")
+        raise Refused(f"it uses {least} GiB, which is more than {wished}")
     return wished
 
 

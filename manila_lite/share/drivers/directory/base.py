@@ -7,7 +7,9 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
+
+from oslo_config import cfg
 
 from manila_lite import exception
 from manila_lite.clock import Clock, SystemClock
@@ -20,7 +22,7 @@ from manila_lite.share.drivers.directory.metadata import MetadataStore
 from manila_lite.share.drivers.directory.paths import Kind, Place, Root
 from manila_lite.share.drivers.directory.progress import CopyProgress
 from manila_lite.share.drivers.directory.staging import Prepare
-from manila_lite.share.drivers.directory.store import Store
+from manila_lite.share.drivers.directory.store import Store, Trees
 
 LOG = logging.getLogger(__name__)
 
@@ -36,20 +38,28 @@ def snapshot_place(snapshot: Model) -> Place:
 
 
 class DirectoryBase(ExecuteMixin, ShareDriver):
-    """Construction, set-up, and what every method does first or last."""
+    """Construction, set-up, and what every method does first or last.
+
+    Another file system's driver derives from this one: it names its options alike, with a prefix
+    of its own, and replaces ``_make_store`` and what limits sizes.
+    """
+
+    _PREFIX: ClassVar[str] = "directory"
+    _OPTS: ClassVar[list[cfg.Opt]] = options.OPTS
+    _store: Trees
 
     def __init__(self, *args: Any, clock: Clock | None = None, **kwargs: Any) -> None:
         """As every share driver; ``clock`` is for tests. Supports no share servers."""
-        opts = [*kwargs.pop("config_opts", []), options.OPTS]
+        opts = [*kwargs.pop("config_opts", []), self._OPTS]
         super().__init__(False, *args, config_opts=opts, **kwargs)
         self._clock = clock or SystemClock()
         section = getattr(self.configuration, "config_group", None) or "DEFAULT"
         self._section = section
-        self._root = Root(self._setting("directory_root"), section)
+        self._root = Root(self._own("root"), section, f"{self._PREFIX}_root")
         self._locks = Locks(self._root)
         self._metadata = MetadataStore(self._root, self._locks)
         self._progress = CopyProgress()
-        self._store = Store(self._root, self._progress)
+        self._store = self._make_store()
         self._limits: quota.Limits = quota.NoLimits()
 
     def do_setup(self, context: Any) -> None:
@@ -75,6 +85,13 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
     def _setting(self, name: str) -> Any:
         return self.configuration.safe_get(name)
 
+    def _own(self, name: str) -> Any:
+        """One of this driver's own options, by its name without the prefix."""
+        return self._setting(f"{self._PREFIX}_{name}")
+
+    def _make_store(self) -> Trees:
+        return Store(self._root, self._progress)
+
     def _choose_limits(self) -> quota.Limits:
         if self._setting("directory_enforce_size") != "project_quota":
             return quota.NoLimits()
@@ -88,7 +105,7 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
         return quota.ProjectQuota(self._root, self._locks, mount, self._execute)
 
     def _exports(self, place: Place) -> list[dict[str, Any]]:
-        host = self._setting("directory_export_host") or socket.gethostname()
+        host = self._own("export_host") or socket.gethostname()
         path = f"{host}:{self._root.data_path(place)}"
         return [{"path": path, "is_admin_only": False, "metadata": {}}]
 

@@ -36,7 +36,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         with self._locks.data(place):
             if not self._is_made(place):
                 with self._making(place, id=share["id"], size=size, limit=size) as prepare:
-                    mode = int(self._setting("directory_share_mode"), 8)
+                    mode = int(self._own("share_mode"), 8)
                     self._store.create_empty(place, mode, prepare)
         return self._exports(place)
 
@@ -151,7 +151,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
             "driver_name": "Directory",
             "driver_version": "1.0",
             "vendor_name": "manila_lite",
-            "storage_protocol": self._setting("directory_storage_protocol"),
+            "storage_protocol": self._own("storage_protocol"),
             "snapshot_support": True,
             "create_share_from_snapshot_support": True,
             "revert_to_snapshot_support": True,

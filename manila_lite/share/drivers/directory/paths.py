@@ -93,10 +93,11 @@ class Place:
 class Root:
     """The configured directory. ``section`` is the back end's, for error messages."""
 
-    def __init__(self, path: str | None, section: str) -> None:
+    def __init__(self, path: str | None, section: str, option: str = "directory_root") -> None:
         self.configured = path or ""
         self.path = os.path.realpath(path) if path else ""
         self.section = section
+        self.option = option
 
     def check(self) -> None:
         """Raise ConfigurationError where the root cannot serve: unset, absent, read-only."""
@@ -167,7 +168,7 @@ class Root:
             return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise exception.ShareBackendException(
-                msg=f"{path} is missing; is the file system of directory_root mounted?"
+                msg=f"{path} is missing; is the file system of {self.option} mounted?"
             ) from error
 
     def data_path(self, place: Place) -> str:
@@ -175,7 +176,7 @@ class Root:
 
     def _unusable(self, reason: str) -> exception.ConfigurationError:
         return exception.ConfigurationError(
-            section=self.section, option="directory_root", value=self.configured, reason=reason
+            section=self.section, option=self.option, value=self.configured, reason=reason
         )
 
 

@@ -87,13 +87,16 @@ class SnapshotMethods(DirectoryBase):
             self._store.recover(place)
             self._require_snapshot(source)
             size = (self._metadata.read(place) or {}).get("size")
-            # Until the old data are gone, both count to the share.
-            doubled = None if size is None else 2 * int(size)
+            meanwhile = None if size is None else self._limit_while_replacing(int(size))
             try:
-                self._store.replace_with_copy(place, source, self._preparation(place, doubled))
+                self._store.replace_with_copy(place, source, self._preparation(place, meanwhile))
             finally:
                 if size is not None:
                     self._set_size(place, int(size))
+
+    def _limit_while_replacing(self, size: int) -> int:
+        """GiB for the new tree: until the old data are gone, both count to the share."""
+        return 2 * size
 
     def _parent(self, snapshot: Model) -> Place:
         return self._existing(snapshot["share"])
