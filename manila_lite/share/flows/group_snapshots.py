@@ -83,6 +83,8 @@ def create_share_group_snapshot(op: Operation, share_group_snapshot_id: str) -> 
     _wait_for_shares(op, snapshot)
     returned = op.step(
         "create",
+        groups.with_statistics,
+        op.env.driver,
         op.env.driver.create_share_group_snapshot,
         op.context,
         _with_its_shares(snapshot),

@@ -8,7 +8,7 @@ until the group is there, and nobody asks for anything of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -174,11 +174,23 @@ def get_group_snapshot(op: Operation, snapshot_id: str) -> Record | None:
     )
 
 
+def with_statistics(driver: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a method of the driver whose behaviour depends on its statistics.
+
+    Casts are taken from the first moment, when a driver may not have been asked for them yet.
+    """
+    if not getattr(driver, "_stats", None):
+        driver.get_share_stats(refresh=True)
+    return function(*args, **kwargs)
+
+
 def _make(op: Operation, group: Record, source: Record | None, server: Record | None) -> Any:
     driver = op.env.driver
     if source is None:
         return op.step(
             "create",
+            with_statistics,
+            driver,
             driver.create_share_group,
             op.context,
             group,
@@ -187,6 +199,8 @@ def _make(op: Operation, group: Record, source: Record | None, server: Record | 
         )
     return op.step(
         "create",
+        with_statistics,
+        driver,
         driver.create_share_group_from_share_group_snapshot,
         op.context,
         group,
