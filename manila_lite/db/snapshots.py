@@ -69,6 +69,21 @@ _SNAPSHOT = sa.select(share_snapshots).where(
 _SHARE_IDS = sa.select(_p.id, _p.share_id).where(
     _p.id.in_(sa.bindparam("snapshot_ids", expanding=True))
 )
+_SHARE_IDS_OF_INSTANCES = (
+    sa.select(_n.id, _p.share_id)
+    .select_from(_JOINED)
+    .where(_n.id.in_(sa.bindparam("instance_ids", expanding=True)))
+)
+_IN_STATUS = (
+    sa.select(_n.snapshot_id)
+    .where(
+        *_LIVE,
+        _n.share_instance_id == sa.bindparam("share_instance_id"),
+        _n.status == sa.bindparam("status"),
+    )
+    .order_by(_n.id)
+    .limit(1)
+)
 _EXPORT_LOCATIONS = (
     sa.select(share_snapshot_instance_export_locations)
     .where(_l.share_snapshot_instance_id == sa.bindparam("instance_id"), _l.deleted == "False")
@@ -122,6 +137,13 @@ def get_instance(
     return None if row is None else as_instance(row, name_template)
 
 
+def snapshot_in_status(connection: Connection, share_instance_id: str, status: str) -> str | None:
+    """Return the id of a snapshot of a share instance that has this status, or None."""
+    parameters = {"share_instance_id": share_instance_id, "status": status}
+    found = connection.execute(_IN_STATUS, parameters).scalar()
+    return None if found is None else str(found)
+
+
 def iterate_instances(
     connection: Connection, host: str, statuses: Sequence[str], page: int = share_rows.PAGE
 ) -> Iterator[list[Record]]:
@@ -169,6 +191,12 @@ def get_snapshot(connection: Connection, snapshot_id: str) -> Record | None:
     snapshot["status"] = states.DELETED if first is None else first["status"]
     snapshot["progress"] = None if first is None else first["progress"]
     return snapshot
+
+
+def share_ids_of_instances(connection: Connection, instance_ids: Sequence[str]) -> dict[str, str]:
+    """Return {snapshot instance id: share id}, deleted ones included."""
+    rows = connection.execute(_SHARE_IDS_OF_INSTANCES, {"instance_ids": list(instance_ids)})
+    return {row.id: row.share_id for row in rows}
 
 
 def share_ids_of_snapshots(connection: Connection, snapshot_ids: Sequence[str]) -> dict[str, str]:

@@ -30,13 +30,13 @@ def reverting_failed(
     snapshot = snapshots.get_snapshot(op, snapshot_id)
     if snapshot is None:
         return released
-    return [*_given_up(op, snapshot), *_restored(snapshot, now), *released]
-
-
-def _given_up(op: Operation, snapshot: Record) -> list[Write]:
     share = snapshot["share"]
-    if share is None:
-        return []
+    failed = [] if share is None else given_up(op, share)
+    return [*failed, *_restored(snapshot, now), *released]
+
+
+def given_up(op: Operation, share: Record) -> list[Write]:
+    """Put a share instance into reverting_error and tell its user."""
     now = op.clock.now()
     old = common.own_status(share, *_REVERTING)
     return [
