@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite import states
-from manila_lite.db import export_locations
+from manila_lite.db import export_locations, share_servers
 from manila_lite.db.models import availability_zones, share_instances, share_metadata, shares
 from manila_lite.db.records import Record
 
@@ -66,6 +66,7 @@ _SELECT = sa.select(*INSTANCE_COLUMNS).select_from(_JOINED).where(*_LIVE)
 _BY_ID = _SELECT.where(_i.id == sa.bindparam("instance_id"))
 _BY_IDS = _SELECT.where(_i.id.in_(sa.bindparam("instance_ids", expanding=True)))
 _BY_SHARE = _SELECT.where(_i.share_id == sa.bindparam("share_id")).order_by(_i.id)
+_ON_SERVER = _SELECT.where(_i.share_server_id == sa.bindparam("server_id")).order_by(_i.id)
 _ON_HOST = sa.or_(
     _i.host == sa.bindparam("host"),
     _i.host.like(sa.bindparam("pools"), escape="/"),
@@ -119,7 +120,7 @@ def as_instance(row: Any, name_template: str = DEFAULT_NAME_TEMPLATE) -> Record:
             record[name] = sys.intern(record[name])
     record["name"] = record["share_name"] = name_template % record["id"]
     record["pool"] = (record["host"] or "").partition("#")[2] or None
-    # This service makes no share servers; drivers read the key all the same.
+    # Until complete(); drivers read the key all the same.
     record["share_server"] = None
     record["availability_zone"] = None
     export_locations.attach(record, [])
@@ -154,6 +155,14 @@ def list_instances_of_share(
     """Return the live instances of a share, the one that speaks for it first."""
     rows = connection.execute(_BY_SHARE, {"share_id": share_id})
     return by_precedence([as_instance(row, name_template) for row in rows])
+
+
+def on_server(
+    connection: Connection, server_id: str, name_template: str = DEFAULT_NAME_TEMPLATE
+) -> list[Record]:
+    """Return the live share instances on a share server, by id."""
+    rows = connection.execute(_ON_SERVER, {"server_id": server_id})
+    return [as_instance(row, name_template) for row in rows]
 
 
 def by_precedence(instances: Iterable[Record]) -> list[Record]:
@@ -195,10 +204,14 @@ def iterate_instances(
 
 
 def complete(connection: Connection, instances: Sequence[Record]) -> Sequence[Record]:
-    """Add metadata, export locations and zones' names to instances, with one SELECT each."""
+    """Add metadata, export locations and zones' names to instances, with one SELECT each.
+
+    Those on share servers get these too.
+    """
     if not instances:
         return instances
     _name_zones(connection, instances)
+    share_servers.attach(connection, instances)
     found = export_locations.of_instances(connection, [i["id"] for i in instances])
     metadata = metadata_of(connection, {i["share_id"] for i in instances})
     for instance in instances:

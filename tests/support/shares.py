@@ -38,7 +38,7 @@ __all__ = ["EXPORT", "HOST", "POOL", "Crash", "RecordingDriver", "Site", "Turns"
 
 _METHODS = (
     "create_share", "create_share_from_snapshot", "delete_share", "extend_share", "shrink_share",
-    "create_snapshot", "delete_snapshot", "update_access", "deny_access",
+    "create_snapshot", "delete_snapshot", "update_access", "allow_access", "deny_access",
     "snapshot_update_access", "ensure_share", "ensure_shares", "get_backend_info",
     "get_share_status", "update_share_usage_size", "get_pool",
     "manage_existing", "manage_existing_with_server", "unmanage", "unmanage_with_server",
@@ -57,8 +57,11 @@ class RecordingDriver(ShareDriver):
     What has no answer is not implemented, except for the few methods that every driver has.
     """
 
+    #: The modes of driver_handles_share_servers that it supports.
+    modes: Any = False
+
     def __init__(self, configuration: Configuration) -> None:
-        super().__init__(False, configuration=configuration)
+        super().__init__(self.modes, configuration=configuration)
         self.calls: list[tuple[str, str | None]] = []
         self.arguments: list[inspect.BoundArguments] = []
         self.answers: dict[str, Any] = {

@@ -2,7 +2,8 @@
 """The flows of shares and snapshots; importing this package registers all of them.
 
 All operations of one share and its snapshots run on the lane ``share:<share id>``, those of a
-share group and its snapshots on ``share_group:<group id>``.
+share group and its snapshots on ``share_group:<group id>``, those of a share server on
+``share_server:<server id>``.
 """
 
 from manila_lite.scheduler.reports import report_alive, report_capabilities
@@ -18,12 +19,14 @@ from manila_lite.share.flows import (
     metadata,
     resize,
     revert,
+    servers,
     snapshots,
     transfer,
 )
 from manila_lite.share.flows.casting import LANE_RESOLVERS
 from manila_lite.share.flows.deferred import delete_deferred
 from manila_lite.share.flows.reconcile import reconcile
+from manila_lite.share.flows.servers.tear_down import delete_unused_servers
 from manila_lite.share.flows.usage import update_share_usage
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "create",
     "delete",
     "delete_deferred",
+    "delete_unused_servers",
     "ensure",
     "group_snapshots",
     "groups",
@@ -43,6 +47,7 @@ __all__ = [
     "report_capabilities",
     "resize",
     "revert",
+    "servers",
     "snapshots",
     "transfer",
     "update_share_usage",

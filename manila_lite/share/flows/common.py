@@ -52,7 +52,9 @@ def share_server(op: Operation, instance: Mapping[str, Any]) -> Record | None:
     server_id = instance["share_server_id"]
     if server_id is None:
         return None
-    found = read(op, lambda connection: share_servers.get_server(connection, server_id))
+    found: Record | None = instance.get("share_server")
+    if found is None or found["id"] != server_id:
+        found = read(op, lambda connection: share_servers.get_server(connection, server_id))
     if found is None:
         raise exception.ShareServerNotFound(share_server_id=server_id)
     return found
@@ -101,11 +103,7 @@ class UnexpectedShareNetwork(exception.ManilaException):
     )
 
 
-def refuse_share_servers(op: Operation, instance: Mapping[str, Any]) -> None:
-    """Raise where share servers would be needed: this release makes none."""
-    if op.env.has_share_servers:
-        raise exception.InvalidDriverMode(
-            driver_mode="driver_handles_share_servers = True is not served by this release"
-        )
+def refuse_share_servers(instance: Mapping[str, Any]) -> None:
+    """Raise UnexpectedShareNetwork for an instance that would need a share server."""
     if instance["share_network_id"] is not None or instance["share_server_id"] is not None:
         raise UnexpectedShareNetwork(instance=instance["id"])

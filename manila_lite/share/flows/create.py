@@ -13,11 +13,22 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, Pending, Schedule, flow
 from manila_lite.share.flows import common, probes
+from manila_lite.share.flows.servers import choosing
 from manila_lite.share.flows.snapshots import get_snapshot
 
 # A copy takes minutes to hours; the driver is the one that gives up, this is only the last resort.
 COPY_DEADLINE = 7 * 24 * 3600.0  # seconds
 COPY_SCHEDULE = Schedule(((0, 1), (10, 2), (60, 10), (3600, 60)))
+
+
+# What ends a creation for want of a share server.
+_NO_SERVER = (
+    choosing.NoShareNetwork,
+    exception.ShareServerNotCreated,
+    exception.ShareServerNotFound,
+    exception.ShareNetworkSubnetNotFound,
+    exception.InvalidShareServer,
+)
 
 
 def share_of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,19 +51,20 @@ def creation_failed(
         return []
     now = op.clock.now()
     old = common.own_status(instance, states.CREATING, states.CREATING_FROM_SNAPSHOT)
-    return [
+    writes = [
         *share_changes.move(instance["id"], old, states.ERROR, now),
         *_left_behind(instance, error, now),
-        *common.tell_user(
-            op, instance, messages.ACTION_CREATE, now, detail=_detail(error, snapshot_id)
-        ),
     ]
+    if isinstance(error, choosing.ShareServerNotSetUp):
+        return writes
+    detail = _detail(error, snapshot_id)
+    return writes + common.tell_user(op, instance, messages.ACTION_CREATE, now, detail=detail)
 
 
 def _detail(error: BaseException, snapshot_id: str | None) -> str:
     if isinstance(error, common.UnexpectedShareNetwork):
         return messages.DETAIL_UNEXPECTED_NETWORK
-    if isinstance(error, exception.InvalidDriverMode):
+    if isinstance(error, _NO_SERVER):
         return messages.DETAIL_NO_SHARE_SERVER
     if snapshot_id is not None:
         return messages.DETAIL_DRIVER_FAILED_CREATING_FROM_SNAP
@@ -93,7 +105,6 @@ def create_share_instance(
     if not _is_to_be_made(instance):
         return common.skip(op, f"the share instance is {instance['status']}")
     _begin(op, instance)
-    common.refuse_share_servers(op, instance)
     exports = _make(op, instance, snapshot_id)
     op.finish(share_changes.created(instance, exports, op.clock.now(), zone_id=op.env.zone_id()))
 
@@ -148,14 +159,17 @@ def _make(op: Operation, instance: Record, snapshot_id: str | None) -> Any:
     driver = op.env.driver
     arguments = [op.context, instance]
     function = driver.create_share
+    snapshot = None
     if snapshot_id is not None:
         function = driver.create_share_from_snapshot
-        arguments.append(_source(op, snapshot_id))
+        snapshot = _source(op, snapshot_id)
+        arguments.append(snapshot)
+    server = choosing.provide(op, instance, snapshot)
     returned = op.step(
         "create",
         function,
         *arguments,
-        share_server=None,
+        share_server=server,
         probe=functools.partial(probes.was_created, op, instance),
         retry=common.DRIVER,
     )

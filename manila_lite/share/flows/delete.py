@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from manila_lite import states
-from manila_lite.db import access, messages, quotas, share_changes
+from manila_lite.db import access, messages, quotas, share_changes, share_server_changes
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common
+from manila_lite.share.flows.servers import tear_down
 
 DEFERRED = (states.DEFERRED_DELETING, states.ERROR_DEFERRED_DELETING)
 _GONE = ("ShareResourceNotFound",)
@@ -78,10 +79,11 @@ def delete_share_instance(
         old, new = instance["status"], states.DEFERRED_DELETING
         return op.finish(share_changes.move(instance["id"], old, new, now), usage)
     _remove(op, doomed, force)
+    tear_down.give_up(op, instance)
+    now = op.clock.now()
     op.finish(
-        share_changes.deleted(
-            instance, op.clock.now(), rules=doomed.rules, metadata=doomed.metadata
-        ),
+        share_changes.deleted(instance, now, rules=doomed.rules, metadata=doomed.metadata),
+        share_server_changes.left(instance["share_server_id"], now),
         usage,
     )
 
@@ -127,13 +129,22 @@ def _remove(op: Operation, doomed: Doomed, force: bool) -> None:
     mapped = [rule for rule in doomed.rules if rule["mapping_id"] is not None]
     with common.forgiving(force):
         if mapped:
+            server = common.share_server(op, instance)
             op.step(
-                "deny access", deny_all, driver, op.context, instance, mapped, retry=common.DRIVER
+                "deny access",
+                deny_all,
+                driver,
+                op.context,
+                instance,
+                mapped,
+                server,
+                retry=common.DRIVER,
             )
             # Said now, lest rules look active on a share whose deletion fails after this.
             op.record("denied", share_changes.without_mappings(mapped, op.clock.now()))
     with common.forgiving(force):
-        op.step("delete", _delete, driver, op.context, instance, retry=common.DRIVER)
+        server = common.share_server(op, instance)
+        op.step("delete", _delete, driver, op.context, instance, server, retry=common.DRIVER)
 
 
 def deny_all(
@@ -172,10 +183,10 @@ def _deny_each(
         common.LOG.debug("This driver has no access rules")
 
 
-def _delete(driver: Any, context: Any, instance: Record) -> str | None:
+def _delete(driver: Any, context: Any, instance: Record, server: Record | None) -> str | None:
     """Delete; a share that is not on the storage is deleted."""
     try:
-        driver.delete_share(context, instance, share_server=None)
+        driver.delete_share(context, instance, share_server=server)
     except Exception as error:
         if not common.is_named(error, *_GONE):
             raise

@@ -21,8 +21,8 @@ from manila_lite.db import backend_info, messages, operations, services, share_c
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
-from manila_lite.engine import Operation, Pending, Schedule, flow
-from manila_lite.share.flows import casting, common
+from manila_lite.engine import AGAIN, Operation, Pending, Schedule, flow
+from manila_lite.share.flows import casting, common, pools
 
 LOG = log.getLogger(__name__)
 
@@ -52,6 +52,7 @@ def ensure_driver_resources(op: Operation, skip_backend_info_check: bool = False
     if not skip_backend_info_check and info_hash is not None and info_hash == _hash_before(op):
         return common.skip(op, "the back end is as it was when the shares were last ensured")
     op.record("begin", services.ensuring(op.env.host, True))
+    op.step("name pools", pools.name_pools, op, probe=lambda: AGAIN)
     if not _in_pages(op):
         _one_by_one(op)
     op.finish(
@@ -233,7 +234,8 @@ def ensure_share(op: Operation, share_instance_id: str) -> None:
     if instance is None or instance["status"] != states.AVAILABLE:
         return common.skip(op, "the share is not available any more")
     try:
-        exports = op.env.driver.ensure_share(op.context, instance, share_server=None)
+        server = common.share_server(op, instance)
+        exports = op.env.driver.ensure_share(op.context, instance, share_server=server)
     except NotImplementedError:
         return common.skip(op, "this driver has no ensure_share")
     except Exception as error:

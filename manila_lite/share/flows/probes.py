@@ -25,7 +25,7 @@ def share_status(driver: Any, instance: Record) -> Mapping[str, Any] | None:
     if ask is None:
         return None
     try:
-        answer = ask(instance, share_server=None)
+        answer = ask(instance, share_server=instance["share_server"])
     except NotImplementedError:
         return None
     return answer if isinstance(answer, Mapping) else None
@@ -41,7 +41,8 @@ def was_created(op: Operation, instance: Record, step: str = "create") -> Any:
         found = share_status(op.env.driver, instance)
         if found is not None:
             return _by_status(op, found, step)
-        exports = op.env.driver.ensure_share(op.context, instance, share_server=None)
+        server = instance["share_server"]
+        exports = op.env.driver.ensure_share(op.context, instance, share_server=server)
     except NotImplementedError:
         return undecided(op, step)
     except Exception as error:

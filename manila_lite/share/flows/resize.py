@@ -67,7 +67,7 @@ def extend_share(
         op.env.driver.extend_share,
         instance,
         int(new_size),
-        share_server=None,
+        share_server=common.share_server(op, instance),
         retry=common.DRIVER,
     )
     now = op.clock.now()
@@ -143,7 +143,7 @@ def shrink_share(op: Operation, share_id: str, new_size: int) -> None:
         op.env.driver.shrink_share,
         instance,
         int(new_size),
-        share_server=None,
+        share_server=common.share_server(op, instance),
         retry=common.DRIVER,
     )
     now = op.clock.now()

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which share server a new share or share group goes to: an existing one, or a new one.
+
+The driver is asked outside of any transaction; what it chose, or that it chose nothing, is then
+carried out in one transaction that looks again. Transactions that make servers on the same subnet
+wait for each other, and a server that is being deleted is not to be had.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from manila_lite import exception, server_states
+from manila_lite.db import (
+    models,
+    server_networks,
+    share_groups,
+    share_server_changes,
+    share_servers,
+)
+from manila_lite.db import shares as share_rows
+from manila_lite.db.records import Record
+from manila_lite.engine import Operation, Pending, Schedule
+from manila_lite.share.environment import ShareEnvironment
+from manila_lite.share.flows import casting, common
+from manila_lite.share.flows.servers.common import SET_UP, supports
+
+# Setting up ends by itself, well or badly; this is only the last resort.
+DEADLINE: Final = 24 * 3600.0  # seconds
+SCHEDULE: Final = Schedule(((0, 0.5), (5, 1), (30, 5), (300, 15)))
+_TRIES: Final = 20
+
+
+class NoShareNetwork(exception.InvalidInput):
+    message = (
+        "Share instance %(instance)s has no share network, but this back end makes shares on "
+        "share servers (driver_handles_share_servers = True)."
+    )
+
+
+class ShareServerNotSetUp(exception.ShareServerNotCreated):
+    """The operation that set the server up has failed, and has told the users of it."""
+
+    message = "Share server %(share_server_id)s could not be set up: %(reason)s"
+
+
+class ShareServerLost(exception.ShareServerNotCreated):
+    message = "Share server %(share_server_id)s is '%(status)s' instead of 'active'."
+
+
+@dataclasses.dataclass(frozen=True)
+class Customer:
+    """What is to be put on a server: which rows say so, and which question the driver is asked."""
+
+    id: str
+    table: ClassVar[sa.Table]
+
+    def read(self, connection: Connection, template: str) -> Record | None:
+        """Return the row as it is now: share_server_id, share_network_id, zone, host."""
+        raise NotImplementedError
+
+    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
+        """Ask the driver for one of the servers; None: it wants a new one."""
+        raise NotImplementedError
+
+    def share_type_id(self, row: Record) -> str | None:
+        """The share type that a new server is made for."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class NewShare(Customer):
+    """A share instance; snapshot: what it is made from."""
+
+    snapshot: Record | None = None
+    table: ClassVar[sa.Table] = models.share_instances
+
+    def read(self, connection: Connection, template: str) -> Record | None:
+        row = share_rows.get_instance(connection, self.id, template)
+        if row is not None and row["share_group_id"] is not None:
+            row["share_group"] = share_groups.get_group(connection, row["share_group_id"])
+        return row
+
+    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
+        return driver.choose_share_server_compatible_with_share(
+            context, servers, row, snapshot=self.snapshot, share_group=row.get("share_group")
+        )
+
+    def share_type_id(self, row: Record) -> str | None:
+        found: str | None = row["share_type_id"]
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class NewGroup(Customer):
+    """A share group; group_snapshot: what it is made from."""
+
+    group_snapshot: Any = None
+    table: ClassVar[sa.Table] = models.share_groups
+
+    def read(self, connection: Connection, template: str) -> Record | None:
+        return share_groups.get_group(connection, self.id)
+
+    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
+        return driver.choose_share_server_compatible_with_share_group(
+            context, servers, row, share_group_snapshot=self.group_snapshot
+        )
+
+    def share_type_id(self, row: Record) -> str | None:
+        types = row.get("share_types") or ()
+        return types[0]["share_type_id"] if types else None
+
+
+@dataclasses.dataclass
+class View:
+    """What one look at the database shows."""
+
+    row: Record
+    assigned: Record | None
+    subnets: list[Record]
+    servers: dict[str, Record]
+
+    def with_status(self, status: str) -> list[Record]:
+        return [server for server in self.servers.values() if server["status"] == status]
+
+
+# -- from a flow -------------------------------------------------------------------------------
+
+
+def provide(op: Operation, instance: Record, snapshot: Record | None = None) -> Record | None:
+    """Return the active share server that a new share goes to; None without share servers.
+
+    The flow waits without a thread until the server is set up. Raises UnexpectedShareNetwork and
+    NoShareNetwork where network and driver do not go together, ShareNetworkSubnetNotFound, and
+    ShareServerNotCreated where there is no server in the end.
+    """
+    if not op.env.has_share_servers:
+        common.refuse_share_servers(instance)
+        return None
+    parent = snapshot["share"]["share_server_id"] if snapshot and snapshot["share"] else None
+    if instance["share_network_id"] is None and parent is None:
+        raise NoShareNetwork(instance=instance["id"])
+    found = wait_for_server(op, NewShare(instance["id"], snapshot))
+    instance["share_server_id"] = found["id"]
+    instance["share_server"] = found
+    return found
+
+
+def provide_for_group(op: Operation, group: Record, group_snapshot: Any = None) -> Record | None:
+    """Do the same for a new share group, which knows its server from the row or gets one.
+
+    Without a share network it needs none.
+    """
+    if not op.env.has_share_servers or group["share_network_id"] is None:
+        return None
+    found = wait_for_server(op, NewGroup(group["id"], group_snapshot))
+    group["share_server_id"] = found["id"]
+    return found
+
+
+def wait_for_server(op: Operation, customer: Customer) -> Record:
+    """Choose or make a server for the customer, and wait until it is active."""
+    probe = Provision(op.env, op.context, customer)
+    server_id = op.wait("share server", probe, schedule=SCHEDULE, deadline=DEADLINE)
+    found = common.read(op, lambda connection: share_servers.get_server(connection, server_id))
+    if found is None:
+        raise exception.ShareServerNotFound(share_server_id=server_id)
+    return found
+
+
+class Provision:
+    """The probe of that wait: does what can be done now, and says whether the server is active.
+
+    It may be asked again by another worker at any point: what is done is in the rows.
+    """
+
+    def __init__(self, environment: ShareEnvironment, context: Any, customer: Customer) -> None:
+        self._environment = environment
+        self._context = context
+        self._customer = customer
+        self._expected: str | None = None
+
+    def __call__(self) -> Any:
+        """Return the id of the active server, or Pending."""
+        server = self.assign()
+        if isinstance(server, Pending):
+            return server
+        if server["status"] == server_states.ACTIVE:
+            return server["id"]
+        return Pending(f"share server {server['id']} is being set up")
+
+    def assign(self) -> Record | Pending:
+        """Return the server that the customer is on now: active, or being set up."""
+        for _ in range(_TRIES):
+            view = self._look()
+            if view.assigned is not None and self._is_good(view.assigned):
+                return view.assigned
+            chosen = self._choose(view)
+            if isinstance(chosen, Pending):
+                return chosen
+            if self._carry_out(view, chosen):
+                self._journal().on_recorded()
+        return Pending()
+
+    def _is_good(self, server: Record) -> bool:
+        """Whether the server that the row names will do.
+
+        Raises ShareServerNotCreated for one that was counted on and is lost; one that was lost
+        before, as an operator's retry finds it, is replaced.
+        """
+        if server["status"] in (server_states.ACTIVE, server_states.CREATING):
+            self._expected = server["id"]
+            return True
+        if self._expected != server["id"]:
+            return False
+        reason = self._environment.db.run(
+            lambda connection: casting.failure_of(
+                connection, self._environment.host, set_up_id(server["id"])
+            ),
+            write=False,
+        )
+        if reason is not None:
+            raise ShareServerNotSetUp(share_server_id=server["id"], reason=reason)
+        raise ShareServerLost(share_server_id=server["id"], status=server["status"])
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def _look(self) -> View:
+        return self._environment.db.run(self._look_on, write=False)
+
+    def _look_on(self, connection: Connection) -> View:
+        row = self._customer.read(connection, self._environment.share_name_template)
+        if row is None:
+            raise exception.NotFound(f"{self._customer.table.name} has no row {self._customer.id}.")
+        assigned = row["share_server_id"] and share_servers.get_server(
+            connection, row["share_server_id"]
+        )
+        parent = self._parent(connection)
+        subnets = self._subnets(connection, row, parent)
+        if parent is not None and _same_place(self._customer, row):
+            return View(row, assigned or None, subnets, {parent["id"]: parent})
+        servers = share_servers.usable_on_subnet(
+            connection, self._environment.host, subnets[0]["id"]
+        )
+        return View(row, assigned or None, subnets, servers)
+
+    def _parent(self, connection: Connection) -> Record | None:
+        snapshot = getattr(self._customer, "snapshot", None)
+        share = snapshot["share"] if snapshot is not None else None
+        if share is None or share["share_server_id"] is None:
+            return None
+        parent = share_servers.get_server(connection, share["share_server_id"])
+        if parent is None:
+            raise exception.ShareServerNotFound(share_server_id=share["share_server_id"])
+        if parent["status"] != server_states.ACTIVE:
+            raise exception.InvalidShareServer(
+                reason=f"the snapshot is on share server {parent['id']}, which is "
+                f"'{parent['status']}' instead of 'active'"
+            )
+        return parent
+
+    def _subnets(self, connection: Connection, row: Record, parent: Record | None) -> list[Record]:
+        network_id = row["share_network_id"]
+        if network_id is None and parent is not None:
+            return list(parent["share_network_subnets"])
+        zone_id = row["availability_zone_id"] or self._zone_id
+        found = server_networks.subnets_in_zone(connection, network_id, zone_id)
+        if not found:
+            raise exception.ShareNetworkSubnetNotFound(
+                f"Share network {network_id} has no subnet in availability zone "
+                f"{self._environment.availability_zone}, and no default one."
+            )
+        return found
+
+    @functools.cached_property
+    def _zone_id(self) -> str:
+        return self._environment.zone_id()
+
+    def _choose(self, view: View) -> Record | Pending | None:
+        active = view.with_status(server_states.ACTIVE)
+        chosen = None
+        if active:
+            driver = self._environment.driver
+            chosen = self._customer.choose(driver, self._context, active, view.row)
+        if chosen is not None:
+            return view.servers[chosen["id"]]
+        creating = view.with_status(server_states.CREATING)
+        if creating:
+            # It may be the right one; the driver can tell when it is there.
+            return Pending(f"share server {creating[0]['id']} is being set up for others")
+        return None
+
+    # -- carrying out --------------------------------------------------------------------------
+
+    def _carry_out(self, view: View, chosen: Record | None) -> bool:
+        """Put the customer on the chosen server, or on a new one; False where that is too late."""
+        return self._environment.db.run(
+            functools.partial(self._carry_out_on, view=view, chosen=chosen)
+        )
+
+    def _carry_out_on(self, connection: Connection, view: View, chosen: Record | None) -> bool:
+        subnet_ids = [subnet["id"] for subnet in view.subnets]
+        share_servers.lock_subnets(connection, subnet_ids)
+        server_id = self._usable(connection, chosen) if chosen else self._new(connection, view)
+        if server_id is None:
+            return False
+        return share_server_changes.assign(
+            connection,
+            self._customer.table,
+            self._customer.id,
+            view.row["share_server_id"],
+            server_id,
+            self._environment.clock.now(),
+        )
+
+    def _usable(self, connection: Connection, chosen: Record) -> str | None:
+        """Return the id of the chosen server if it still is active, from now on to the commit."""
+        status = share_servers.lock(connection, chosen["id"])
+        return str(chosen["id"]) if status == server_states.ACTIVE else None
+
+    def _new(self, connection: Connection, view: View) -> str | None:
+        """Make a server and record its set-up; None where somebody else made one meanwhile."""
+        host = self._environment.host
+        now = share_servers.usable_on_subnet(connection, host, view.subnets[0]["id"])
+        row = self._customer.read(connection, self._environment.share_name_template)
+        if set(now) - set(view.servers) or row is None or _has_moved(row, view.row):
+            return None
+        server_id = share_server_changes.new_server(
+            connection,
+            self._environment.clock.now(),
+            host=host,
+            subnet_ids=[subnet["id"] for subnet in view.subnets],
+            **supports(self._environment.driver),
+        )
+        operation = casting.internal(
+            SET_UP,
+            message_id=set_up_id(server_id),
+            share_server_id=server_id,
+            request_host=row["host"],
+            share_type_id=self._customer.share_type_id(row),
+        )
+        self._journal().insert_on(connection, [operation])
+        return server_id
+
+    def _journal(self) -> Any:
+        return casting.journal_of(self._environment)
+
+
+def _has_moved(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    return bool(now["share_server_id"] != before["share_server_id"])
+
+
+def _same_place(customer: Customer, row: Mapping[str, Any]) -> bool:
+    """Whether a share goes where the snapshot is that it is made from."""
+    snapshot: Any = getattr(customer, "snapshot", None)
+    return bool(snapshot["share"]["host"] == row["host"])
+
+
+def set_up_id(server_id: str) -> str:
+    """The message id of the operation that sets a new server up: recorded once."""
+    return casting.message_id(SET_UP, server_id)
