@@ -6,6 +6,7 @@ from manila_lite.db import models
 from manila_lite.share.flows import group_snapshots
 from tests.support import groups
 from tests.support.shares import RecordingDriver, Turns
+from tests.support.statements import count_statements
 
 
 @pytest.fixture(autouse=True)
@@ -349,3 +350,23 @@ def test_a_deletion_in_doubt_is_repeated(site, group_id):
 
     assert site.operation(uuid)["state"] == "succeeded"
     assert statuses(site, snapshot_id) == ["deleted"] * 2
+
+
+# -- what it costs -----------------------------------------------------------------------------
+
+
+def cost(site, method, **arguments):
+    uuid = site.cast(method, **arguments)
+    with count_statements(site.database) as sent:
+        site.run()
+    assert site.operation(uuid)["state"] == "succeeded"
+    return len(sent)
+
+
+def test_group_snapshots_keep_to_their_number_of_statements(site, group_id):
+    snapshot_id = groups.add_snapshot(site, group_id)
+    ours = {"share_group_snapshot_id": snapshot_id}
+
+    assert 5 < cost(site, "create_share_group_snapshot", **ours) <= 23
+    begin_deletion(site, snapshot_id)
+    assert 5 < cost(site, "delete_share_group_snapshot", **ours) <= 26

@@ -5,6 +5,7 @@ from manila_lite import exception
 from manila_lite.db import models
 from tests.support import groups
 from tests.support.shares import HOST, PROJECT, Turns
+from tests.support.statements import count_statements
 
 
 @pytest.fixture(autouse=True)
@@ -433,3 +434,26 @@ def test_a_share_in_a_group_is_made_with_the_group_in_it(site):
     )  # fmt: skip
 
     assert site.driver.argument("create_share", "share")["share_group_id"] == group_id
+
+
+# -- what it costs -----------------------------------------------------------------------------
+
+
+def cost(site, method, **arguments):
+    uuid = site.cast(method, **arguments)
+    with count_statements(site.database) as sent:
+        site.run()
+    assert site.operation(uuid)["state"] == "succeeded"
+    return len(sent)
+
+
+def test_groups_keep_to_their_number_of_statements(site, source):
+    site.environment.zone_id()
+    empty = groups.add_group(site, "creating")
+    copy = groups.add_copy(site, source)
+    site.driver.answers[FROM_SNAPSHOT] = (None, made(site, copy))
+
+    assert 5 < cost(site, "create_share_group", share_group_id=empty) <= 16
+    # Two shares, each with an export location of its own.
+    assert 5 < cost(site, "create_share_group", share_group_id=copy) <= 30
+    assert 5 < cost(site, "delete_share_group", share_group_id=empty) <= 21
