@@ -39,6 +39,7 @@ def lane_of(share_id: str) -> str:
 LANE_RESOLVERS: Mapping[str, tuple[str, LaneResolver]] = {
     "share_instance_id": ("share_id", share_rows.share_ids_of_instances),
     "snapshot_id": ("share_id", snapshot_rows.share_ids_of_snapshots),
+    "snapshot_instance_id": ("share_id", snapshot_rows.share_ids_of_instances),
     "share_group_snapshot_id": ("share_group_id", share_groups.group_ids_of_snapshots),
 }
 
