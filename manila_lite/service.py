@@ -70,6 +70,21 @@ class ShareService(WorkerService):
                 every=conf.periodic_deferred_delete_interval,
                 delay=delay,
             ),
+            self._task(
+                "recycle bin",
+                flows.delete_expired,
+                environment,
+                self.engine.journal,
+                every=conf.check_for_expired_shares_in_recycle_bin_interval,
+                delay=delay,
+            ),
+            self._task(
+                "expired transfers",
+                flows.end_transfers,
+                environment,
+                every=conf.check_for_expired_transfers,
+                delay=delay,
+            ),
         ]
         if conf.enable_gathering_share_usage_size:
             tasks.append(

@@ -85,6 +85,20 @@ OPTS = [
         help="Seconds between two tries to delete what was deferred.",
     ),
     cfg.IntOpt(
+        "check_for_expired_shares_in_recycle_bin_interval",
+        default=3600,
+        min=1,
+        help="Seconds between two looks for shares whose time in the recycle bin is over. They are "
+        "deleted.",
+    ),
+    cfg.IntOpt(
+        "check_for_expired_transfers",
+        default=300,
+        min=1,
+        help="Seconds between two looks for offers to transfer a share that nobody accepted in "
+        "time. The shares are available again.",
+    ),
+    cfg.IntOpt(
         "periodic_hooks_interval",
         default=300,
         min=1,

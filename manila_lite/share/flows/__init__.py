@@ -25,6 +25,7 @@ from manila_lite.share.flows import (
 )
 from manila_lite.share.flows.casting import LANE_RESOLVERS
 from manila_lite.share.flows.deferred import delete_deferred
+from manila_lite.share.flows.expired import delete_expired, end_transfers
 from manila_lite.share.flows.reconcile import reconcile
 from manila_lite.share.flows.servers.tear_down import delete_unused_servers
 from manila_lite.share.flows.usage import update_share_usage
@@ -35,7 +36,9 @@ __all__ = [
     "create",
     "delete",
     "delete_deferred",
+    "delete_expired",
     "delete_unused_servers",
+    "end_transfers",
     "ensure",
     "group_snapshots",
     "groups",
