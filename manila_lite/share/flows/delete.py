@@ -16,6 +16,7 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common
+from manila_lite.share.flows.access_driver import Change, call
 from manila_lite.share.flows.servers import tear_down
 
 DEFERRED = (states.DEFERRED_DELETING, states.ERROR_DEFERRED_DELETING)
@@ -166,9 +167,7 @@ def _update_access(
     driver: Any, context: Any, instance: Record, rules: list[Record], server: Record | None
 ) -> None:
     try:
-        driver.update_access(
-            context, instance, [], add_rules=[], delete_rules=rules, share_server=server
-        )
+        call(driver, context, instance, Change(wanted=[], gone=rules), server)
     except NotImplementedError:
         _deny_each(driver, context, instance, rules, server)
 

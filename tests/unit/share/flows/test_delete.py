@@ -351,3 +351,20 @@ def test_shares_of_other_back_ends_are_not_touched(site):
         connection.execute(models.share_instances.update().values(host="host@backend2#pool"))
 
     assert round_of_deferred_deletions(site) == 0
+
+
+def test_a_driver_that_takes_changed_rules_is_told_of_none(site):
+    share = site.add_share("deleting")
+    rule = site.add_rule(share)
+    given = []
+
+    def update_access(
+        context, share, access_rules, add_rules, delete_rules, update_rules, share_server=None
+    ):
+        given.append((access_rules, add_rules, [r["id"] for r in delete_rules], update_rules))
+
+    site.driver.update_access = update_access
+
+    site.do("delete_share_instance", share_instance_id=share["instance_id"])
+
+    assert given == [([], [], [rule], [])]
