@@ -8,6 +8,7 @@ share group and its snapshots on ``share_group:<group id>``, those of a share se
 
 from manila_lite.scheduler.reports import report_alive, report_capabilities
 from manila_lite.share.flows import (
+    access,
     capabilities,
     create,
     delete,
@@ -20,6 +21,7 @@ from manila_lite.share.flows import (
     resize,
     revert,
     servers,
+    snapshot_access,
     snapshots,
     transfer,
 )
@@ -32,6 +34,7 @@ from manila_lite.share.flows.usage import update_share_usage
 
 __all__ = [
     "LANE_RESOLVERS",
+    "access",
     "capabilities",
     "create",
     "delete",
@@ -51,6 +54,7 @@ __all__ = [
     "resize",
     "revert",
     "servers",
+    "snapshot_access",
     "snapshots",
     "transfer",
     "update_share_usage",
