@@ -28,12 +28,17 @@ from manila_lite.engine import Done, Operation, flow
 from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.share.flows import (
+    access,
     casting,
     common,
     create,
     delete,
+    manage,
+    manage_snapshots,
     probes,
     reconcile_groups,
+    revert,
+    snapshot_access,
     snapshots,
 )
 from manila_lite.share.flows.abandoned import Abandoned, message_id, older
@@ -95,6 +100,8 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *_shares(connection, host, before),
         *_snapshots(connection, host, before),
         *reconcile_groups.candidates(connection, host, before),
+        *access.stuck(connection, host, before),
+        *snapshot_access.stuck(connection, host, before),
     ]
     lanes = {lane for lane, _ in candidates}
     busy = operations.open_lanes(connection, host, lanes) if lanes else set()
@@ -163,6 +170,10 @@ def _share_failed(
     instance = common.get_instance(op, share_instance_id)
     if instance is None:
         return []
+    if status in (states.REVERTING, states.REVERTING_TO_SNAPSHOT):
+        return _revert_failed(op, error, instance)
+    if status == states.MANAGE_STARTING:
+        return manage.managing_failed(op, error, instance["share_id"])
     now = op.clock.now()
     old = common.own_status(instance, status, states.CREATING_FROM_SNAPSHOT)
     action = _ACTIONS.get(status, messages.ACTION_UPDATE)
@@ -170,6 +181,23 @@ def _share_failed(
         *share_changes.move(instance["id"], old, states.SHARE_ERROR_STATUS[old], now),
         *common.tell_user(op, instance, action, now),
     ]
+
+
+def _revert_failed(op: Operation, error: BaseException, instance: Record) -> list[Write]:
+    snapshot_id = _restoring(op, instance)
+    if snapshot_id is not None:
+        return revert.reverting_failed(op, error, snapshot_id)
+    return revert.given_up(op, instance)
+
+
+def _restoring(op: Operation, instance: Record) -> str | None:
+    """The snapshot that the share is being set back to; None where no row tells."""
+    return common.read(
+        op,
+        lambda connection: snapshot_rows.snapshot_in_status(
+            connection, instance["id"], states.RESTORING
+        ),
+    )
 
 
 @flow(
@@ -182,8 +210,9 @@ def _share_failed(
 def reconcile_share(op: Operation, share_instance_id: str, status: str) -> None:
     """Bring an abandoned instance to an end, by asking the driver what became of it.
 
-    A creation that took effect becomes available; a deletion is carried out again, for that is
-    what was asked for; of the rest nobody can tell, and it fails with the reason.
+    A creation that took effect becomes available; a deletion, an unmanaging and a revert are
+    carried out again, for that is what was asked for; of the rest nobody can tell, and it fails
+    with the reason.
     """
     instance = common.get_instance(op, share_instance_id)
     if instance is None or instance["status"] not in (status, states.CREATING_FROM_SNAPSHOT):
@@ -196,6 +225,12 @@ def reconcile_share(op: Operation, share_instance_id: str, status: str) -> None:
         )
     if status in (states.CREATING, states.CREATING_FROM_SNAPSHOT):
         return _finish_creation(op, instance)
+    if status in (states.UNMANAGE_STARTING, states.MANAGE_ERROR_UNMANAGE_STARTING):
+        return manage.unmanage_share(op, instance["share_id"])
+    if status in (states.REVERTING, states.REVERTING_TO_SNAPSHOT):
+        snapshot_id = _restoring(op, instance)
+        if snapshot_id is not None:
+            return revert.revert_to_snapshot(op, snapshot_id)
     raise Abandoned(what=f"Share {instance['share_id']}", status=status)
 
 
@@ -222,6 +257,10 @@ def _snapshot_failed(
     instance = snapshots.get_snapshot(op, snapshot_id)
     if instance is None:
         return []
+    if status == states.MANAGE_STARTING:
+        return manage_snapshots.managing_failed(op, error, snapshot_id)
+    if status == states.RESTORING:
+        return revert.reverting_failed(op, error, snapshot_id)
     now = op.clock.now()
     resource = (messages.RESOURCE_SNAPSHOT, snapshot_id)
     action = _ACTIONS.get(status, messages.ACTION_UPDATE)
@@ -240,13 +279,27 @@ def _snapshot_failed(
     internal=True,
 )
 def reconcile_snapshot(op: Operation, snapshot_id: str, status: str) -> None:
-    """Bring an abandoned snapshot to an end: a deletion is carried out again, the rest fails.
+    """Bring an abandoned snapshot to an end.
 
-    Drivers cannot be asked about snapshots.
+    A deletion, an unmanaging and the revert of its share are carried out again; the rest fails,
+    for drivers cannot be asked about snapshots.
     """
     instance = snapshots.get_snapshot(op, snapshot_id)
     if instance is None or instance["status"] != status:
         return common.skip(op, "the snapshot has moved on")
     if status == states.DELETING:
         return snapshots.delete_snapshot(op, snapshot_id)
+    if status == states.UNMANAGE_STARTING:
+        return manage_snapshots.unmanage_snapshot(op, snapshot_id)
+    if status == states.RESTORING:
+        return _restore(op, instance)
     raise Abandoned(what=f"Snapshot {snapshot_id}", status=status)
+
+
+def _restore(op: Operation, instance: Record) -> None:
+    """Revert the share, if it is still in the middle of that: else the snapshot is as it was."""
+    share = instance["share"]
+    if share is not None and share["status"] in (states.REVERTING, states.REVERTING_TO_SNAPSHOT):
+        return revert.revert_to_snapshot(op, instance["snapshot_id"])
+    now = op.clock.now()
+    op.finish(snapshot_changes.move(instance["id"], states.RESTORING, states.AVAILABLE, now))

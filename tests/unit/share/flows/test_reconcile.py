@@ -111,9 +111,9 @@ def test_an_abandoned_deletion_that_fails_again_is_error_deleting(site):
     [
         ("extending", "extending_error", "008"),
         ("shrinking", "shrinking_error", "009"),
-        ("manage_starting", "manage_error", "005"),
-        ("unmanage_starting", "unmanage_error", "005"),
+        ("manage_starting", "manage_error", "002"),
         ("reverting", "reverting_error", "006"),
+        ("reverting_to_snapshot", "reverting_error", "006"),
     ],
 )
 def test_what_nobody_can_tell_is_put_into_its_error_status(site, found, left, action):
@@ -216,3 +216,81 @@ def test_a_failed_operation_whose_last_write_was_lost_is_made_up_for(site):
     reconcile(site)
 
     assert site.status(share) == "extending_error"
+
+
+def test_a_managed_share_of_which_nobody_can_tell_counts_for_nothing(site):
+    share = site.add_share("manage_starting")
+
+    reconcile(site)
+
+    assert site.share(share)["size"] == 0
+
+
+@pytest.mark.parametrize("found", ["unmanage_starting", "manage_error_unmanage_starting"])
+def test_an_abandoned_unmanaging_is_carried_out_again(site, found):
+    share = site.add_share(found)
+
+    reconcile(site)
+
+    assert site.share(share)["deleted"] == share["share_id"]
+    assert site.driver.called("unmanage") == 1
+
+
+@pytest.mark.parametrize("found", ["unmanage_starting", "manage_error_unmanage_starting"])
+def test_an_abandoned_unmanaging_that_fails_again_is_unmanage_error(site, found):
+    share = site.add_share(found)
+    site.driver.answers["unmanage"] = exception.UnmanageInvalidShare(reason="x")
+
+    reconcile(site)
+
+    assert site.status(share) == "unmanage_error"
+    assert len(site.messages(share["share_id"])) == 1
+
+
+def test_an_abandoned_revert_is_carried_out_again(site):
+    share = site.add_share("reverting")
+    snapshot = site.add_snapshot(share, "restoring")
+
+    assert reconcile(site) == 2
+
+    assert (site.status(share), snapshot_status(site, snapshot)) == ("available", "available")
+    assert site.driver.called("revert_to_snapshot") == 1
+
+
+def test_an_abandoned_revert_that_fails_again_is_reverting_error(site):
+    share = site.add_share("reverting")
+    snapshot = site.add_snapshot(share, "restoring")
+    site.driver.answers["revert_to_snapshot"] = RuntimeError("no")
+
+    reconcile(site)
+
+    assert (site.status(share), snapshot_status(site, snapshot)) == ("reverting_error", "available")
+    assert site.messages(share["share_id"]) == [("006", "001")]
+
+
+def test_a_snapshot_whose_share_is_not_being_reverted_is_as_it_was(site):
+    share = site.add_share("available")
+    snapshot = site.add_snapshot(share, "restoring")
+
+    reconcile(site)
+
+    assert (site.status(share), snapshot_status(site, snapshot)) == ("available", "available")
+    assert site.driver.calls == []
+
+
+def test_an_abandoned_unmanaging_of_a_snapshot_is_carried_out_again(site):
+    snapshot = site.add_snapshot(site.add_share("available"), "unmanage_starting")
+
+    reconcile(site)
+
+    assert snapshot_status(site, snapshot) == "deleted"
+    assert site.driver.called("unmanage_snapshot") == 1
+
+
+def test_a_managed_snapshot_of_which_nobody_can_tell_is_manage_error(site):
+    snapshot = site.add_snapshot(site.add_share("available"), "manage_starting")
+
+    reconcile(site)
+
+    assert (snapshot_status(site, snapshot), site.driver.calls) == ("manage_error", [])
+    assert site.messages(snapshot["snapshot_id"]) == [("002", "001")]
