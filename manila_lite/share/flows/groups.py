@@ -21,6 +21,7 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Done, Operation, flow
 from manila_lite.share.flows import common, create, group_answers, probes
 from manila_lite.share.flows.group_answers import OF_GROUP, Update
+from manila_lite.share.flows.servers import choosing
 
 LANE = "share_group:{share_group_id}"
 _MAKING = (states.CREATING, states.CREATING_FROM_SNAPSHOT)
@@ -51,20 +52,15 @@ def get_group(op: Operation, group_id: str) -> Record | None:
 
 
 def share_server(op: Operation, group: Mapping[str, Any]) -> Record | None:
-    """Return the share server that a group is on, None where it needs none.
+    """Return the share server that a group is on, None where it has none.
 
-    Raises UnexpectedGroupNetwork, ShareServerNotFound; InvalidDriverMode for a group that is
-    still to get one.
+    Raises UnexpectedGroupNetwork, ShareServerNotFound.
     """
-    if not op.env.has_share_servers:
-        if group["share_network_id"] is not None or group["share_server_id"] is not None:
-            raise UnexpectedGroupNetwork(group=group["id"])
-        return None
-    if group["share_server_id"] is None:
-        raise exception.InvalidDriverMode(
-            driver_mode="driver_handles_share_servers = True is not served by this release"
-        )
-    return common.share_server(op, group)
+    if op.env.has_share_servers:
+        return common.share_server(op, group)
+    if group["share_network_id"] is not None or group["share_server_id"] is not None:
+        raise UnexpectedGroupNetwork(group=group["id"])
+    return None
 
 
 def tell(
@@ -74,7 +70,7 @@ def tell(
     detail = messages.DETAIL_UNKNOWN_ERROR
     if isinstance(error, UnexpectedGroupNetwork):
         detail = messages.DETAIL_UNEXPECTED_NETWORK
-    elif isinstance(error, exception.InvalidDriverMode | exception.ShareServerNotFound):
+    elif isinstance(error, exception.ShareServerNotCreated | exception.ShareServerNotFound):
         detail = messages.DETAIL_NO_SHARE_SERVER
     resource = (messages.RESOURCE_GROUP, group["id"])
     return common.tell_user(op, group, action, op.clock.now(), detail=detail, resource=resource)
@@ -124,9 +120,10 @@ def create_share_group(op: Operation, share_group_id: str) -> None:
         return common.skip(op, "the share group is deleted")
     if group["status"] not in (states.CREATING, states.ERROR):
         return common.skip(op, f"the share group is {group['status']}")
-    server = share_server(op, group)
+    share_server(op, group)
     source = _source(op, group)
     _begin(op, group)
+    server = _provide_server(op, group, source)
     finish_creation(op, group, _make(op, group, source, server))
 
 
@@ -172,6 +169,38 @@ def get_group_snapshot(op: Operation, snapshot_id: str) -> Record | None:
             connection, snapshot_id, op.env.snapshot_name_template, op.env.share_name_template
         ),
     )
+
+
+def _provide_server(op: Operation, group: Record, source: Record | None) -> Record | None:
+    """Return the share server for a new group: that of its source, a chosen one or a new one.
+
+    The shares that are made with the group are on it too.
+    """
+    origin = source["share_group"] if source is not None else None
+    if not op.env.has_share_servers:
+        return None
+    if origin is not None and origin["share_server_id"] is not None:
+        group["share_server_id"] = origin["share_server_id"]
+        server = common.share_server(op, group)
+    else:
+        server = choosing.provide_for_group(op, group, source)
+    if server is not None:
+        _put_on_server(op, group, server)
+    return server
+
+
+def _put_on_server(op: Operation, group: Record, server: Record) -> None:
+    now = op.clock.now()
+    ours = {"share_server_id": server["id"]}
+    status = group["status"]
+    writes = group_changes.move_group(group["id"], status, status, now, **ours)
+    for share in group["shares"]:
+        share["share_server"] = server
+        if share["share_server_id"] != server["id"]:
+            share.update(ours)
+            status = share["status"]
+            writes += share_changes.move(share["id"], status, status, now, **ours)
+    op.record("on its share server", writes)
 
 
 def with_statistics(driver: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
