@@ -28,6 +28,17 @@ def tell_deleted(app: App, kind: str, gone: Sequence[dict[str, Any]], waited: bo
         app.output.say(f"Deleted {kind} {label}." if waited else f"Deleting {kind} {label}.")
 
 
+def tell_unmanaged(app: App, kind: str, gone: Sequence[dict[str, Any]], waited: bool) -> None:
+    """Say what is let go of; its data stay on the storage."""
+    if app.output.as_json:
+        app.output.json(list(gone))
+        return
+    for item in gone:
+        label = f"{item['name']} ({item['id']})" if item["name"] else item["id"]
+        done = "Unmanaged" if waited else "Unmanaging"
+        app.output.say(f"{done} {kind} {label}. Its data stay on the storage.")
+
+
 def after_sending(app: App, sent: Sequence[Sent], wait: bool, timeout: float | None) -> None:
     """Wait for the operations; without --wait, warn where no service would take them."""
     if wait:

@@ -73,7 +73,7 @@ def create_share(
         metadata=wish.metadata,
         snapshot_id=source["id"] if source else None,
         zone_id=None,
-        supports=_supports(wish.share_type),
+        supports=supports(wish.share_type),
         share_id=wish.share_id,
     )
     spec = _spec_of(connection, made["share_id"], wish.share_type, host if source else None)
@@ -85,7 +85,7 @@ def create_share(
     }
     request = Request("create_share_instance", host, arguments)
     undo = functools.partial(
-        _set_status, share_instances, made["instance_id"], states.CREATING, states.ERROR
+        set_status, share_instances, made["instance_id"], states.CREATING, states.ERROR
     )
     return Prepared([request], undo)
 
@@ -129,7 +129,7 @@ _SUPPORTS = (
 )
 
 
-def _supports(share_type: Mapping[str, Any] | None) -> dict[str, bool]:
+def supports(share_type: Mapping[str, Any] | None) -> dict[str, bool]:
     """The share's *_support columns, as its type's extra specs have them."""
     if share_type is None:
         return {"snapshot_support": True, "create_share_from_snapshot_support": True}
@@ -149,18 +149,18 @@ def delete_share(
     count = lookup.snapshots_of(connection, share["id"])
     if count:
         raise Refused(reason=f"share {share['id']} has {count} snapshots; delete them first")
-    _refuse_in_group(share)
+    refuse_in_group(share)
     requests = []
     old = {instance["id"]: instance["status"] for instance in share["instances"]}
     for instance in share["instances"]:
-        _begin_share(connection, share, instance, states.DELETING, now, force)
+        begin_share(connection, share, instance, states.DELETING, now, force)
         arguments = {
             "share_instance_id": instance["id"],
             "force": force,
             "deferred_delete": False,
         }
         requests.append(Request("delete_share_instance", instance["host"] or "", arguments))
-    return share, Prepared(requests, functools.partial(_restore_shares, old, states.DELETING))
+    return share, Prepared(requests, functools.partial(restore_shares, old, states.DELETING))
 
 
 def resize_share(
@@ -172,18 +172,18 @@ def resize_share(
         raise Refused(reason=f"the share has {share['size']} GiB already; extend needs more")
     if not grow and new_size >= share["size"]:
         raise Refused(reason=f"the share has only {share['size']} GiB; shrink needs less")
-    _refuse_in_migration(share)
+    refuse_in_migration(share)
     if grow:
         growth = {quotas.GIGABYTES: new_size - share["size"]}
         require_room(connection, share["project_id"], growth, new_size)
     status = states.EXTENDING if grow else states.SHRINKING
-    instance = _only_instance(share)
-    _begin_share(connection, share, instance, status, now)
+    instance = only_instance(share)
+    begin_share(connection, share, instance, status, now)
     arguments: dict[str, Any] = {"share_id": share["id"], "new_size": new_size}
     if grow:
         arguments["reservations"] = []
     method = "extend_share" if grow else "shrink_share"
-    undo = functools.partial(_restore_shares, {instance["id"]: instance["status"]}, status)
+    undo = functools.partial(restore_shares, {instance["id"]: instance["status"]}, status)
     return share, Prepared([Request(method, instance["host"], arguments)], undo)
 
 
@@ -199,11 +199,11 @@ def create_snapshot(
     """Make the rows of a new snapshot in 'creating'."""
     share = lookup.share(connection, name_or_id)
     if share["status"] != states.AVAILABLE:
-        raise _wrong_status("share", share["id"], share["status"], "a snapshot")
+        raise wrong_status("share", share["id"], share["status"], "a snapshot")
     if share["snapshot_support"] is False:
         raise Refused(reason=f"share {share['id']} has no snapshot support")
-    _refuse_in_migration(share)
-    instance = _only_instance(share)
+    refuse_in_migration(share)
+    instance = only_instance(share)
     room = {quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_GIGABYTES: share["size"]}
     require_room(connection, context.project_id or "", room)
     made = creation.new_snapshot(
@@ -218,7 +218,7 @@ def create_snapshot(
     )
     arguments = {"share_id": share["id"], "snapshot_id": made["snapshot_id"]}
     undo = functools.partial(
-        _set_status, share_snapshot_instances, made["instance_id"], states.CREATING, states.ERROR
+        set_status, share_snapshot_instances, made["instance_id"], states.CREATING, states.ERROR
     )
     return share, Prepared([Request("create_snapshot", instance["host"], arguments)], undo)
 
@@ -234,17 +234,17 @@ def delete_snapshot(
     instance = snapshot["instances"][0]
     if not creation.begin_on_snapshot(connection, instance["id"], states.DELETING, now):
         if not force:
-            raise _wrong_status("snapshot", snapshot["id"], snapshot["status"], "deleting")
-        _set_status(share_snapshot_instances, instance["id"], None, states.DELETING, connection)
+            raise wrong_status("snapshot", snapshot["id"], snapshot["status"], "deleting")
+        set_status(share_snapshot_instances, instance["id"], None, states.DELETING, connection)
     arguments = {"snapshot_id": snapshot["id"], "force": force, "deferred_delete": False}
     request = Request("delete_snapshot", share["instances"][0]["host"], arguments)
     undo = functools.partial(
-        _set_status, share_snapshot_instances, instance["id"], states.DELETING, snapshot["status"]
+        set_status, share_snapshot_instances, instance["id"], states.DELETING, snapshot["status"]
     )
     return snapshot, Prepared([request], undo)
 
 
-def _begin_share(
+def begin_share(
     connection: Connection,
     share: Record,
     instance: Record,
@@ -252,40 +252,49 @@ def _begin_share(
     now: datetime.datetime,
     force: bool = False,
 ) -> None:
+    """Put an instance into a transitional status; with force whatever its status is.
+
+    Raises Refused where the status does not lead there.
+    """
     if creation.begin_on_share(connection, instance["id"], status, now):
         return
     if not force:
-        raise _wrong_status("share", share["id"], instance["status"], status)
-    _set_status(share_instances, instance["id"], None, status, connection)
+        raise wrong_status("share", share["id"], instance["status"], status)
+    set_status(share_instances, instance["id"], None, status, connection)
 
 
-def _wrong_status(kind: str, resource_id: str, status: str, wanted: str) -> Refused:
+def wrong_status(kind: str, resource_id: str, status: str, wanted: str) -> Refused:
+    """The refusal of what the status of a share or snapshot does not allow."""
     return Refused(reason=f"{kind} {resource_id} is '{status}', which does not allow {wanted}")
 
 
-def _only_instance(share: Record) -> Record:
+def only_instance(share: Record) -> Record:
+    """Return the instance of a share. Raises Refused where it has several."""
     if len(share["instances"]) != 1:
         raise Refused(reason=f"share {share['id']} has replicas or is migrating")
     instance: Record = share["instances"][0]
     return instance
 
 
-def _refuse_in_migration(share: Record) -> None:
+def refuse_in_migration(share: Record) -> None:
+    """Raise Refused while a share is being migrated."""
     if share["task_state"] not in _MIGRATION_OVER:
         raise Refused(reason=f"share {share['id']} is in a migration ({share['task_state']})")
 
 
-def _refuse_in_group(share: Record) -> None:
+def refuse_in_group(share: Record) -> None:
+    """Raise Refused for a share that belongs to a group."""
     if share["share_group_id"]:
         raise Refused(reason=f"share {share['id']} belongs to group {share['share_group_id']}")
 
 
-def _restore_shares(old: Mapping[str, str], begun: str, connection: Connection) -> None:
+def restore_shares(old: Mapping[str, str], begun: str, connection: Connection) -> None:
+    """Give instances that are still in the status ``begun`` the old ones back."""
     for instance_id, status in old.items():
-        _set_status(share_instances, instance_id, begun, status, connection)
+        set_status(share_instances, instance_id, begun, status, connection)
 
 
-def _set_status(
+def set_status(
     table: sa.Table, row_id: str, old: str | None, new: str, connection: Connection
 ) -> None:
     """Change a status; where ``old`` is given, only if it is that still."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from manila_lite import exception
-from manila_lite.cmd import acting
+from manila_lite.cmd import acting, manage_commands
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.options import SIZE, DisplayName, Group, Pair, limited, waits
 from manila_lite.cmd.output import Column, age, short
@@ -82,7 +82,7 @@ def create(app: App, size: int, wait: bool, timeout: float | None, **options: An
 
         sent += dispatch.send(app, context, prepare)
     acting.after_sending(app, sent, wait, timeout)
-    _show(app, [wish.share_id for wish in wishes], sent)
+    show_shares(app, [wish.share_id for wish in wishes], sent)
 
 
 def _wishes(
@@ -115,7 +115,7 @@ def _wishes(
             share_id=str(uuid.uuid4()),
             host=place,
             size=size,
-            share_proto=_protocol(app, protocol),
+            share_proto=protocol_of(app, protocol),
             name=f"{name}-{number}" if name and count > 1 else name,
             description=description,
             metadata=dict(metadata),
@@ -126,7 +126,8 @@ def _wishes(
     ]
 
 
-def _protocol(app: App, wanted: str | None) -> str:
+def protocol_of(app: App, wanted: str | None) -> str:
+    """The protocol that is asked for, if it is enabled; else the first enabled one."""
     enabled = [protocol.upper() for protocol in app.conf.enabled_share_protocols]
     if wanted is None:
         return enabled[0] if enabled else "NFS"
@@ -233,7 +234,7 @@ def _resize(app: App, name: str, size: int, grow: bool, wait: bool, timeout: flo
 
     sent = dispatch.send(app, context, prepare)
     acting.after_sending(app, sent, wait, timeout)
-    _show(app, seen, sent)
+    show_shares(app, seen, sent)
 
 
 @share.command()
@@ -274,7 +275,7 @@ def delete(app: App, names: Sequence[str], force: bool, wait: bool, timeout: flo
     acting.tell_deleted(app, "share", gone, wait)
 
 
-def _show(app: App, ids: Sequence[str], sent: Sequence[Sent]) -> None:
+def show_shares(app: App, ids: Sequence[str], sent: Sequence[Sent]) -> None:
     """One share as a record, several as a list."""
     from manila_lite.cmd import lookup
 
@@ -314,3 +315,7 @@ def _view(found: Record) -> dict[str, Any]:
         "instances": [item["id"] for item in found["instances"]],
         "created_at": found["created_at"],
     }
+
+
+for command in (manage_commands.manage, manage_commands.unmanage, manage_commands.revert):
+    share.add_command(command)

@@ -19,6 +19,7 @@ DEFAULT_SPECS = {
     "driver_handles_share_servers": "False",
     "snapshot_support": "True",
     "create_share_from_snapshot_support": "True",
+    "revert_to_snapshot_support": "True",
 }
 
 

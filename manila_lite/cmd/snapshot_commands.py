@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manila_lite.cmd import acting
+from manila_lite.cmd import acting, manage_commands
 from manila_lite.cmd.app import App, pass_app
 from manila_lite.cmd.options import DisplayName, Group, limited, waits
 from manila_lite.cmd.output import Column, age, short
@@ -59,7 +59,7 @@ def create(
     Example:
       manila-lite snapshot create music --name monday --wait
     """
-    from manila_lite.cmd import dispatch, lookup, requests
+    from manila_lite.cmd import dispatch, requests
 
     context, now, snapshot_id = app.context(), app.clock.now(), str(uuid.uuid4())
 
@@ -70,8 +70,7 @@ def create(
 
     sent = dispatch.send(app, context, prepare)
     acting.after_sending(app, sent, wait, timeout)
-    made = app.read(lambda c: lookup.snapshot(c, snapshot_id))
-    app.output.record({**_view(made), "operation": sent[0].uuid})
+    show_snapshot(app, snapshot_id, sent)
 
 
 @snapshot.command("list")
@@ -164,6 +163,14 @@ def delete(app: App, names: Sequence[str], force: bool, wait: bool, timeout: flo
     acting.tell_deleted(app, "snapshot", gone, wait)
 
 
+def show_snapshot(app: App, snapshot_id: str, sent: Sequence[Sent]) -> None:
+    """Show a snapshot with the operation that was asked for."""
+    from manila_lite.cmd import lookup
+
+    made = app.read(lambda c: lookup.snapshot(c, snapshot_id))
+    app.output.record({**_view(made), "operation": sent[0].uuid})
+
+
 def _view(found: Record) -> dict[str, Any]:
     """A snapshot as it is shown; the keys of ``--json`` do not change."""
     return {
@@ -180,3 +187,7 @@ def _view(found: Record) -> dict[str, Any]:
         "instances": [item["id"] for item in found["instances"]],
         "created_at": found["created_at"],
     }
+
+
+for command in (manage_commands.manage_snapshot, manage_commands.unmanage_snapshot):
+    snapshot.add_command(command)

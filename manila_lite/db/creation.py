@@ -44,11 +44,13 @@ def new_share(
     zone_id: str | None = None,
     supports: Mapping[str, bool] | None = None,
     share_id: str | None = None,
+    status: str = states.CREATING,
 ) -> Record:
     """Insert a share of size GiB and its instance in 'creating'; return {share_id, instance_id}.
 
     host: 'host@backend#pool'. supports: the share's *_support columns, as its type has them.
-    The usages of project and user grow by one share and its size.
+    The usages of project and user grow by one share and its size. status: manage_starting makes
+    one that exists; it is counted when its size is known.
     """
     share_id = share_id or str(uuid.uuid4())
     instance_id = str(uuid.uuid4())
@@ -76,7 +78,7 @@ def new_share(
             "id": instance_id,
             "share_id": share_id,
             "host": host,
-            "status": states.CREATING,
+            "status": status,
             "scheduled_at": now,
             "access_rules_status": states.ACCESS_ACTIVE,
             "cast_rules_to_readonly": False,
@@ -90,9 +92,10 @@ def new_share(
     for key, value in (metadata or {}).items():
         row = {"share_id": share_id, "key": key, "value": value, "created_at": now, "deleted": 0}
         connection.execute(share_metadata.insert(), row)
-    owner = {"project_id": project_id, "user_id": user_id}
-    deltas = {quotas.SHARES: 1, quotas.GIGABYTES: int(size)}
-    quotas.add_usage(connection, owner, type_id, deltas, now)
+    if status == states.CREATING:
+        owner = {"project_id": project_id, "user_id": user_id}
+        deltas = {quotas.SHARES: 1, quotas.GIGABYTES: int(size)}
+        quotas.add_usage(connection, owner, type_id, deltas, now)
     return Record(share_id=share_id, instance_id=instance_id)
 
 
@@ -106,10 +109,13 @@ def new_snapshot(
     project_id: str | None = None,
     user_id: str | None = None,
     snapshot_id: str | None = None,
+    status: str = states.CREATING,
+    provider_location: str | None = None,
 ) -> Record:
     """Insert a snapshot of a share instance (a record of db.shares) in 'creating'.
 
     Returns {snapshot_id, instance_id}. The usages grow by one snapshot and the share's size.
+    status: manage_starting makes one that exists at provider_location; it is counted later.
     """
     snapshot_id = snapshot_id or str(uuid.uuid4())
     instance_id = str(uuid.uuid4())
@@ -138,8 +144,9 @@ def new_snapshot(
             "id": instance_id,
             "snapshot_id": snapshot_id,
             "share_instance_id": instance["id"],
-            "status": states.CREATING,
+            "status": status,
             "progress": "0%",
+            "provider_location": provider_location,
             "size": instance["size"],
             "share_proto": instance["share_proto"],
             "created_at": now,
@@ -148,8 +155,9 @@ def new_snapshot(
             **owner,
         },
     )
-    deltas = {quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_GIGABYTES: int(instance["size"] or 0)}
-    quotas.add_usage(connection, owner, instance["share_type_id"], deltas, now)
+    if status == states.CREATING:
+        deltas = {quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_GIGABYTES: int(instance["size"] or 0)}
+        quotas.add_usage(connection, owner, instance["share_type_id"], deltas, now)
     return Record(snapshot_id=snapshot_id, instance_id=instance_id)
 
 
