@@ -21,6 +21,12 @@ OPTS: list[cfg.Opt] = [
         sample_default="<host name>",
         help="Host in front of the path in export locations. The machine's host name where unset.",
     ),
+    cfg.ListOpt(
+        "directory_export_helpers",
+        default=[],
+        help="What exports the shares, by protocol: NFS=ganesha, CIFS=samba. Shares of a protocol "
+        "without a helper are refused. Unset: nothing is exported, and access rules are only kept.",
+    ),
     cfg.StrOpt(
         "directory_share_mode",
         default="0770",
@@ -30,7 +36,8 @@ OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "directory_storage_protocol",
         default="NFS",
-        help="What the scheduler is told the shares speak, such as NFS, CIFS or NFS_CIFS.",
+        help="What the scheduler is told the shares speak, such as NFS, CIFS or NFS_CIFS. With "
+        "directory_export_helpers it is told their protocols.",
     ),
     cfg.StrOpt(
         "directory_enforce_size",
@@ -54,14 +61,20 @@ def check(conf: cfg.ConfigOpts, backend: str) -> None:
 
     Whether the root exists is asked again and again at run time: it may be mounted later.
     """
+    check_root(conf, backend, "directory", OPTS)
+
+
+def check_root(conf: cfg.ConfigOpts, backend: str, driver: str, opts: list[cfg.Opt]) -> None:
+    """As `check`, for a driver that names its options alike, with its name as the prefix."""
     section = Section(conf, backend)
-    section.add(OPTS)
-    root = section.read("directory_root")
+    section.add(opts)
+    option = f"{driver}_root"
+    root = section.read(option)
     if root is None or not os.path.isabs(root):
         value = "(not set)" if root is None else root
-        raise _refused(backend, "directory_root", value, "must be an absolute path")
+        raise _refused(backend, option, value, "must be an absolute path")
     if section.read("driver_handles_share_servers"):
-        reason = "the directory driver makes no share servers; it must be False"
+        reason = f"the {driver} driver makes no share servers; it must be False"
         raise _refused(backend, "driver_handles_share_servers", True, reason)
 
 

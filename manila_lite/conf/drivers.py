@@ -11,7 +11,10 @@ from oslo_utils import importutils
 
 from manila_lite import exception
 
-ALIASES = {"directory": "manila_lite.share.drivers.directory.DirectoryDriver"}
+ALIASES = {
+    "directory": "manila_lite.share.drivers.directory.DirectoryDriver",
+    "btrfs": "manila_lite.share.drivers.btrfs.BtrfsDriver",
+}
 
 LOCALFS = "manila_lite.volume.drivers.localfs.LocalFsDriver"
 NFS = "manila_lite.volume.drivers.nfs.NfsDriver"

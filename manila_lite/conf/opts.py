@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from manila_lite.conf import (
+    btrfs,
     callback,
     coordination,
     database,
@@ -45,7 +46,7 @@ BACKEND_OPTS = [
 
 _COMMON = (service, engine, database, rpc)
 _VOLUMES = (volume, volume_manager, images, nova, callback, coordination)
-_SHARE_BACKEND = (manager, share_driver, directory)
+_SHARE_BACKEND = (manager, share_driver, directory, btrfs)
 _VOLUME_BACKEND = (volume_driver, remotefs, nfs, localfs)
 
 

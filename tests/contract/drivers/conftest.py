@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from manila_lite.conf import directory
+from manila_lite.conf import btrfs, directory
 from manila_lite.share.driver import ShareDriver
+from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver, kernel
 from manila_lite.testing import drivers, models
 
@@ -25,6 +26,8 @@ class Subject:
 
     start: Callable[[], ShareDriver]
     data_of: Callable[[dict], Path] | None = None
+    fewest_kills: int = 30
+    """At how many points, at least, the creation of a snapshot can be killed."""
 
 
 def no_exchange(area: int, first: str, second: str) -> None:
@@ -42,14 +45,26 @@ def directory_subject(tmp_path: Path, exchange=kernel.exchange) -> Subject:
         driver.check_for_setup_error()
         return driver
 
-    def data_of(model: dict) -> Path:
-        return (
-            root
-            / ("snapshots" if "snapshot_id" in model and "share" in model else "shares")
-            / (model["name"])
-        )
+    return Subject(start, data_under(root))
 
-    return Subject(start, data_of)
+
+def btrfs_subject(root: Path) -> Subject:
+    def start() -> ShareDriver:
+        driver = models.driver(BtrfsDriver, btrfs.OPTS, btrfs_root=str(root))
+        driver.do_setup(None)
+        driver.check_for_setup_error()
+        return driver
+
+    # A subvolume is cloned at once: there are commands and names to be killed between, no files.
+    return Subject(start, data_under(root), fewest_kills=10)
+
+
+def data_under(root: Path) -> Callable[[dict], Path]:
+    def data_of(model: dict) -> Path:
+        is_snapshot = "snapshot_id" in model and "share" in model
+        return root / ("snapshots" if is_snapshot else "shares") / model["name"]
+
+    return data_of
 
 
 def null_subject(tmp_path: Path) -> Subject:
@@ -63,6 +78,7 @@ def scripted_subject(tmp_path: Path) -> Subject:
 SUBJECTS = {
     "directory": directory_subject,
     "directory, two renames": functools.partial(directory_subject, exchange=no_exchange),
+    "btrfs": btrfs_subject,
     "null": null_subject,
     "scripted": scripted_subject,
 }
@@ -70,4 +86,6 @@ SUBJECTS = {
 
 @pytest.fixture(params=SUBJECTS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
-    return SUBJECTS[request.param](tmp_path)
+    on_btrfs = request.param == "btrfs"
+    storage = request.getfixturevalue("btrfs_root") if on_btrfs else tmp_path
+    return SUBJECTS[request.param](storage)

@@ -60,23 +60,23 @@ class Store:
     def exists(self, place: Place) -> bool:
         """Whether the data are there, if only under the name that a killed `_swap` left."""
         with self._root.area(place.kind.value) as area:
-            return _is_directory(area, place.name) or _is_directory(area, place.old)
+            return is_directory(area, place.name) or is_directory(area, place.old)
 
     def recover(self, place: Place) -> None:
         """Undo a replacement that was killed between its two renames."""
         with self._root.area(place.kind.value) as area:
-            if not _is_directory(area, place.name) and _is_directory(area, place.old):
+            if not is_directory(area, place.name) and is_directory(area, place.old):
                 os.rename(place.old, place.name, src_dir_fd=area, dst_dir_fd=area)
 
     def is_split(self, place: Place) -> bool:
         """Whether `recover` has something to do, or a replacement is going on right now."""
         with self._root.area(place.kind.value) as area:
-            return _is_directory(area, place.old) and not _is_directory(area, place.name)
+            return is_directory(area, place.old) and not is_directory(area, place.name)
 
     def is_being_made(self, place: Place) -> bool:
         """Whether there is a copy of that name which is not complete, running or killed."""
         with self._root.area(place.kind.value) as area:
-            return _is_directory(area, place.new)
+            return is_directory(area, place.new)
 
     def create_empty(self, place: Place, mode: int, prepare: Prepare = _no_preparation) -> None:
         """Make an empty directory with exactly these permissions."""
@@ -108,7 +108,7 @@ class Store:
         """Remove data and leftovers; whether there were data. Nothing outside is ever touched."""
         with told_as(f"deleting {place}", self._root.path), self._opened(place) as area:
             self._staging(area, place).clear()
-            found = _is_present(area, place.name)
+            found = is_present(area, place.name)
             if found:
                 _rename_away(area, place)
                 removal.remove(area, place.trash)
@@ -179,14 +179,16 @@ def _publish(area: int, place: Place) -> None:
     kernel.fsync_directory(area)
 
 
-def _is_directory(area: int, name: str) -> bool:
+def is_directory(area: int, name: str) -> bool:
+    """Whether an entry of an area is a directory, and no link to one."""
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=area, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return False
 
 
-def _is_present(area: int, name: str) -> bool:
+def is_present(area: int, name: str) -> bool:
+    """Whether there is an entry of that name, of whatever kind."""
     try:
         os.stat(name, dir_fd=area, follow_symlinks=False)
     except FileNotFoundError:
