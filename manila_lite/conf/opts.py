@@ -17,6 +17,7 @@ from manila_lite.conf import (
     database,
     directory,
     engine,
+    exports,
     images,
     localfs,
     manager,
@@ -46,7 +47,7 @@ BACKEND_OPTS = [
 
 _COMMON = (service, engine, database, rpc)
 _VOLUMES = (volume, volume_manager, images, nova, callback, coordination)
-_SHARE_BACKEND = (manager, share_driver, directory, btrfs)
+_SHARE_BACKEND = (manager, share_driver, exports, directory, btrfs)
 _VOLUME_BACKEND = (volume_driver, remotefs, nfs, localfs)
 
 

@@ -22,7 +22,7 @@ def kept(rules: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def refused(rules: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """Updates for the rules that are not supported, by access id."""
-    return {_access_id(rule): {"state": "error"} for rule in rules if not is_supported(rule)}
+    return {access_id(rule): {"state": "error"} for rule in rules if not is_supported(rule)}
 
 
 def is_supported(rule: Mapping[str, Any]) -> bool:
@@ -30,5 +30,19 @@ def is_supported(rule: Mapping[str, Any]) -> bool:
     return rule["access_type"] in _TYPES and rule["access_level"] in _LEVELS
 
 
-def _access_id(rule: Mapping[str, Any]) -> str:
+def rules(kept_ones: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """What is stored, as rules again. Their ids are not stored; a number stands for each."""
+    return [
+        {
+            "access_id": str(number),
+            "access_to": rule["to"],
+            "access_type": rule["type"],
+            "access_level": rule["level"],
+        }
+        for number, rule in enumerate(kept_ones)
+    ]
+
+
+def access_id(rule: Mapping[str, Any]) -> str:
+    """The id under which the service wants to hear of a rule."""
     return str(rule.get("access_id") or rule["id"])

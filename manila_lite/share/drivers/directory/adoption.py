@@ -44,7 +44,7 @@ class AdoptionMethods(DirectoryBase):
         except (Refused, OSError, exception.PathRefused) as error:
             raise exception.ManageInvalidShare(reason=_why(error)) from error
         self._set_size(place, size)
-        return {"size": size, "export_locations": self._exports(place)}
+        return {"size": size, "export_locations": self._exports(place, share)}
 
     def unmanage(self, share: Model) -> None:
         """Forget the share; its directory stays as it is, in its place."""
@@ -92,6 +92,7 @@ class AdoptionMethods(DirectoryBase):
                 raise Refused(f"{place} exists already")
             self._metadata.update(place, size=size, **values)
             if not in_place:
+                self._exporting.remove_path(parts)
                 self._move(place, parent, parts, area)
                 kernel.fsync_directory(parent)
                 kernel.fsync_directory(area)

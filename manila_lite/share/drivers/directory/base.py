@@ -17,12 +17,14 @@ from manila_lite.conf import directory as options
 from manila_lite.share.driver import ExecuteMixin, ShareDriver
 from manila_lite.share.driver.base import Model
 from manila_lite.share.drivers.directory import quota
+from manila_lite.share.drivers.directory.exports import Exports
 from manila_lite.share.drivers.directory.locks import Locks
 from manila_lite.share.drivers.directory.metadata import MetadataStore
 from manila_lite.share.drivers.directory.paths import Kind, Place, Root
 from manila_lite.share.drivers.directory.progress import CopyProgress
 from manila_lite.share.drivers.directory.staging import Prepare
 from manila_lite.share.drivers.directory.store import Store, Trees
+from manila_lite.share.drivers.exports import build
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
         self._metadata = MetadataStore(self._root, self._locks)
         self._progress = CopyProgress()
         self._store = self._make_store()
+        self._exporting = self._make_exports()
         self._limits: quota.Limits = quota.NoLimits()
 
     def do_setup(self, context: Any) -> None:
@@ -77,6 +80,7 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
         super().check_for_setup_error()
         self._root.check()
         self._choose_limits()
+        self._exporting.check()
 
     def copy_progress(self, name: str) -> int | None:
         """Percent, 0 to 99, of the copy that makes this share or snapshot; None when none does."""
@@ -88,6 +92,17 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
     def _own(self, name: str) -> Any:
         """One of this driver's own options, by its name without the prefix."""
         return self._setting(f"{self._PREFIX}_{name}")
+
+    def _make_exports(self) -> Exports:
+        host = self._own("export_host") or socket.gethostname()
+        helpers = build(
+            self._own("export_helpers") or (),
+            self.configuration,
+            lambda *command, **kwargs: self._execute(*command, **kwargs),
+            [host],
+            f"{self._PREFIX}_export_helpers",
+        )
+        return Exports(self._root, host, helpers)
 
     def _make_store(self) -> Trees:
         return Store(self._root, self._progress)
@@ -104,10 +119,13 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
             )  # fmt: skip
         return quota.ProjectQuota(self._root, self._locks, mount, self._execute)
 
-    def _exports(self, place: Place) -> list[dict[str, Any]]:
-        host = self._own("export_host") or socket.gethostname()
-        path = f"{host}:{self._root.data_path(place)}"
-        return [{"path": path, "is_admin_only": False, "metadata": {}}]
+    def _exports(self, place: Place, share: Model | None = None) -> list[dict[str, Any]]:
+        """Export locations of a share's or snapshot's data, which are exported with the rules kept.
+
+        share: whose protocol counts; None exports nothing. Raises what export helpers raise.
+        """
+        kept = (self._metadata.read(place) or {}).get("access")
+        return self._exporting.ensure(share, place, kept)
 
     def _existing(self, share: Model) -> Place:
         """The place of a share that has data. Raises ShareResourceNotFound, and logs where."""

@@ -13,6 +13,7 @@ from manila_lite.share.drivers.directory import access
 from manila_lite.share.drivers.directory.adoption import AdoptionMethods
 from manila_lite.share.drivers.directory.base import share_place
 from manila_lite.share.drivers.directory.capacity import capacity, reservations
+from manila_lite.share.drivers.directory.exports import in_force
 from manila_lite.share.drivers.directory.paths import Place
 from manila_lite.share.drivers.directory.snapshots import SnapshotMethods
 
@@ -24,21 +25,26 @@ _GIB = 1 << 30
 class DirectoryDriver(SnapshotMethods, AdoptionMethods):
     """Shares are directories under ``directory_root``. Needs no root privileges and no server.
 
-    Every method may be repeated after a kill at any point. Nothing is exported: the rules are
-    kept, and the export location says where the directory is.
+    Every method may be repeated after a kill at any point. Export helpers make the directories
+    NFS and CIFS shares; without one, the rules are kept, and the export location says where the
+    directory is.
     """
 
     def create_share(
         self, context: Any, share: Model, share_server: ShareServer = None
     ) -> list[dict[str, Any]]:
-        """Make an empty directory; return its export location. Raises PathRefused."""
+        """Make an empty directory; return its export locations.
+
+        Raises PathRefused, and InvalidShare for a protocol that is not exported.
+        """
         place, size = share_place(share), int(share["size"])
+        self._exporting.check_protocol(share)
         with self._locks.data(place):
             if not self._is_made(place):
                 with self._making(place, id=share["id"], size=size, limit=size) as prepare:
                     mode = int(self._own("share_mode"), 8)
                     self._store.create_empty(place, mode, prepare)
-        return self._exports(place)
+        return self._exports(place, share)
 
     def delete_share(self, context: Any, share: Model, share_server: ShareServer = None) -> None:
         """Remove the data, also of a share that was never complete. One that is gone is no error.
@@ -48,6 +54,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         place = share_place(share)
         with self._locks.data(place):
             self._refuse_foreign(place)
+            self._exporting.remove(place)
             if not self._store.remove(place):
                 LOG.warning("Share %s had no directory to delete", share["id"])
             self._forget(place)
@@ -76,7 +83,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         if self._metadata.read(place) is None:
             LOG.warning("Share %s had no metadata; they are made anew", share["id"])
             self._metadata.update(place, id=share["id"], size=int(share["size"]))
-        return self._exports(place)
+        return self._exports(place, share)
 
     def ensure_shares(self, context: Any, shares: Sequence[Model]) -> dict[str, dict[str, Any]]:
         """Export locations by share id; status error for those whose directory vanished.
@@ -101,7 +108,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         """
         place = share_place(share)
         if self._store.exists(place):
-            return {"status": "available", "export_locations": self._exports(place)}
+            return {"status": "available", "export_locations": self._exports(place, share)}
         if self._store.is_being_made(place):
             return {"status": "creating", "progress": f"{self.copy_progress(place.name) or 0}%"}
         raise exception.ShareResourceNotFound(share_id=share["id"])
@@ -115,9 +122,13 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         delete_rules: Rules,
         share_server: ShareServer = None,
     ) -> dict[str, dict[str, str]] | None:
-        """Keep the rules of type ip and user, rw and ro; any other one is put into error."""
-        self._metadata.update(self._existing(share), access=access.kept(access_rules))
-        return access.refused(access_rules) or None
+        """Apply the rules, and keep them: of type ip and user, rw and ro, as far as the share's
+        protocol has them. Any other one is put into error.
+        """
+        place = self._existing(share)
+        updates = self._exporting.update_access(share, place, access_rules)
+        self._metadata.update(place, access=access.kept(in_force(access_rules, updates)))
+        return updates or None
 
     def update_share_usage_size(
         self, context: Any, shares: Sequence[Model]
@@ -134,6 +145,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         return {
             "directory_root": self._root.path,
             "directory_export_host": self._setting("directory_export_host") or "",
+            "directory_export_helpers": self._setting("directory_export_helpers"),
             "directory_enforce_size": self._setting("directory_enforce_size"),
         }
 
@@ -142,7 +154,11 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         return [4, 6]
 
     def _update_share_stats(self, data: dict[str, Any] | None = None) -> None:
-        """Report one pool with the capacity of the root's file system, in GiB."""
+        """Report one pool with the capacity of the root's file system, in GiB.
+
+        Servers are looked at as well: what one lost in a restart is exported again.
+        """
+        self._exporting.restore()
         common = self._capabilities()
         super()._update_share_stats({**common, "pools": [self._pool(common)], **(data or {})})
 
@@ -151,7 +167,7 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
             "driver_name": "Directory",
             "driver_version": "1.0",
             "vendor_name": "manila_lite",
-            "storage_protocol": self._own("storage_protocol"),
+            "storage_protocol": self._exporting.storage_protocol or self._own("storage_protocol"),
             "snapshot_support": True,
             "create_share_from_snapshot_support": True,
             "revert_to_snapshot_support": True,
@@ -185,9 +201,12 @@ class DirectoryDriver(SnapshotMethods, AdoptionMethods):
         except exception.BackendBusy:
             LOG.debug("Something works on %s", place)
 
+    def _used(self, place: Place) -> int:
+        return self._store.used_bytes(place)
+
     def _usage(self, share: Model) -> dict[str, Any] | None:
         try:
-            used = self._store.used_bytes(self._existing(share))
+            used = self._used(self._existing(share))
         except (exception.ManilaException, OSError) as error:
             LOG.warning("The usage of share %s cannot be told: %s", share["id"], error)
             return None

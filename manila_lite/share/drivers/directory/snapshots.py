@@ -59,6 +59,7 @@ class SnapshotMethods(DirectoryBase):
         """
         place, source = share_place(share), snapshot_place(snapshot)
         self._check_size(share, snapshot)
+        self._exporting.check_protocol(share)
         with self._locks.data(place), self._locks.data(source, shared=True):
             if not self._is_made(place):
                 self._require_snapshot(source)
@@ -67,7 +68,7 @@ class SnapshotMethods(DirectoryBase):
                     place, id=share["id"], size=size, limit=size, source=source.name
                 ) as prepare:
                     self._store.create_copy(place, source, prepare)
-        return self._exports(place)
+        return self._exports(place, share)
 
     def revert_to_snapshot(
         self,
@@ -80,7 +81,8 @@ class SnapshotMethods(DirectoryBase):
         """Replace the share's data by a copy of the snapshot's, at once and wholly or not at all.
 
         The export path stays, the directory behind it is a new one. Room for both is needed
-        meanwhile. Raises ShareResourceNotFound, SnapshotResourceNotFound, ShareBackendFull.
+        meanwhile. NFS clients have to mount the share again. Raises ShareResourceNotFound,
+        SnapshotResourceNotFound, ShareBackendFull.
         """
         place, source = self._parent(snapshot), snapshot_place(snapshot)
         with self._locks.data(place), self._locks.data(source, shared=True):
@@ -93,6 +95,7 @@ class SnapshotMethods(DirectoryBase):
             finally:
                 if size is not None:
                     self._set_size(place, int(size))
+        self._exporting.refresh(snapshot["share"], place)
 
     def _limit_while_replacing(self, size: int) -> int:
         """GiB for the new tree: until the old data are gone, both count to the share."""

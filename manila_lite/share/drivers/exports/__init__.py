@@ -12,5 +12,6 @@ from manila_lite.share.drivers.exports.base import (
     RuleUpdates,
     access_id,
 )
+from manila_lite.share.drivers.exports.building import build
 
-__all__ = ["ExportHelper", "Helpers", "Location", "RuleUpdates", "access_id"]
+__all__ = ["ExportHelper", "Helpers", "Location", "RuleUpdates", "access_id", "build"]

@@ -35,8 +35,8 @@ class ExportHelper(abc.ABC):
     Names are those of shares: letters, digits and ``_ . -``. Every method may be repeated after a
     kill at any point. Calls about one name must not overlap; those about different names may.
 
-    All raise StorageCommunicationException while the server cannot be reached, which is worth a
-    repetition, and ShareBackendException for what the server refused.
+    All raise BackendBusy while the server cannot be reached, BackendOutcomeUnknown when it did not
+    answer, and ShareBackendException for what it refused.
     """
 
     protocol: str
