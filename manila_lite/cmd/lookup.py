@@ -63,7 +63,8 @@ def find_id(connection: Connection, table: sa.Table, text: str, kind: str) -> st
     Raises Refused when several fit.
     """
     c = table.c
-    conditions: list[Any] = [c.id == text, c.display_name == text]
+    name = c.display_name if "display_name" in c else c.name
+    conditions: list[Any] = [c.id == text, name == text]
     if len(text) >= SHORTEST_PREFIX:
         conditions.append(c.id.startswith(text, autoescape=True))
     for condition in conditions:

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite import states
-from manila_lite.cmd import lookup
+from manila_lite.cmd import group_requests, lookup
 from manila_lite.cmd.dispatch import Prepared, Request
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.limits import require_room
 from manila_lite.cmd.specs import filter_properties, request_spec
-from manila_lite.db import creation, quotas, shares
+from manila_lite.db import creation, group_creation, quotas, shares
 from manila_lite.db.models import share_instances, share_snapshot_instances
 from manila_lite.db.records import Record
 
@@ -49,6 +49,7 @@ class ShareWish:
     share_type: Record | None = None
     snapshot: str | None = None
     zone: str | None = None
+    share_group: str | None = None
 
 
 def create_share(
@@ -57,6 +58,9 @@ def create_share(
     """Make the rows of a new share in 'creating'."""
     source = _source(connection, wish) if wish.snapshot else None
     host = source["share"]["host"] if source else wish.host
+    group = _group_of(connection, wish, host if source else None) if wish.share_group else None
+    if group is not None:
+        host = group["host"]
     room = {quotas.SHARES: 1, quotas.GIGABYTES: wish.size}
     require_room(connection, context.project_id or "", room, wish.size)
     made = creation.new_share(
@@ -76,6 +80,8 @@ def create_share(
         supports=supports(wish.share_type),
         share_id=wish.share_id,
     )
+    if group is not None:
+        group_creation.put_in_group(connection, made["share_id"], group["id"])
     spec = _spec_of(connection, made["share_id"], wish.share_type, host if source else None)
     arguments = {
         "share_instance_id": made["instance_id"],
@@ -88,6 +94,12 @@ def create_share(
         set_status, share_instances, made["instance_id"], states.CREATING, states.ERROR
     )
     return Prepared([request], undo)
+
+
+def _group_of(connection: Connection, wish: ShareWish, source_host: str | None) -> Record:
+    assert wish.share_group is not None
+    type_id = wish.share_type["id"] if wish.share_type is not None else None
+    return group_requests.group_for_share(connection, wish.share_group, type_id, source_host)
 
 
 def _spec_of(
@@ -142,14 +154,18 @@ def _is_true(value: str | None) -> bool:
 
 
 def delete_share(
-    connection: Connection, name_or_id: str, force: bool, now: datetime.datetime
+    connection: Connection,
+    name_or_id: str,
+    force: bool,
+    now: datetime.datetime,
+    share_group: str | None = None,
 ) -> tuple[Record, Prepared]:
-    """Put all instances of a share into 'deleting'."""
+    """Put all instances of a share into 'deleting'. share_group: what the user says it is in."""
     share = lookup.share(connection, name_or_id)
     count = lookup.snapshots_of(connection, share["id"])
     if count:
         raise Refused(reason=f"share {share['id']} has {count} snapshots; delete them first")
-    refuse_in_group(share)
+    group_requests.require_group_of_share(connection, share, share_group)
     requests = []
     old = {instance["id"]: instance["status"] for instance in share["instances"]}
     for instance in share["instances"]:

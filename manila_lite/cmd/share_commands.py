@@ -50,6 +50,7 @@ def share() -> None:
 @click.option("--backend", metavar="SECTION", help="Back end, where several are enabled.")
 @click.option("--host", metavar="HOST", help="Where in full: host@backend#pool.")
 @click.option("--snapshot", metavar="SNAPSHOT", help="Fill it with what this snapshot holds.")
+@click.option("--share-group", metavar="GROUP", help="Make it one of this share group.")
 @click.option("--metadata", type=Pair(), multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @click.option(
     "--count",
@@ -98,6 +99,7 @@ def _wishes(
     count: int,
     description: str | None,
     snapshot: str | None,
+    share_group: str | None,
 ) -> list[ShareWish]:
     from manila_lite.cmd.placement import choose_host
     from manila_lite.cmd.requests import ShareWish
@@ -105,8 +107,8 @@ def _wishes(
     from manila_lite.db import reports
 
     place = ""
-    # A share that is made from a snapshot goes where the snapshot is.
-    if snapshot is None:
+    # A share that is made from a snapshot goes where the snapshot is, one of a group to the group.
+    if snapshot is None and share_group is None:
         known = {row["host"]: row["report"] for row in app.read(reports.listed)}
         place = choose_host(app.conf, backend, host, known)
     share_type = app.write(lambda c: choose_type(c, app.conf, type_name, app.clock.now()))
@@ -121,6 +123,7 @@ def _wishes(
             metadata=dict(metadata),
             share_type=share_type,
             snapshot=snapshot,
+            share_group=share_group,
         )
         for number in range(1, count + 1)
     ]
@@ -242,9 +245,17 @@ def _resize(app: App, name: str, size: int, grow: bool, wait: bool, timeout: flo
 @click.option(
     "--force", is_flag=True, help="Whatever the status says, and whatever the driver says of it."
 )
+@click.option("--share-group", metavar="GROUP", help="For shares of a group: which one.")
 @waits
 @pass_app
-def delete(app: App, names: Sequence[str], force: bool, wait: bool, timeout: float | None) -> None:
+def delete(
+    app: App,
+    names: Sequence[str],
+    force: bool,
+    share_group: str | None,
+    wait: bool,
+    timeout: float | None,
+) -> None:
     """Delete shares and all that is in them.
 
     \b
@@ -264,7 +275,7 @@ def delete(app: App, names: Sequence[str], force: bool, wait: bool, timeout: flo
         def prepare(
             connection: Connection, name: str = name, now: Any = now, seen: list[Record] = seen
         ) -> Prepared:
-            found, prepared = requests.delete_share(connection, name, force, now)
+            found, prepared = requests.delete_share(connection, name, force, now, share_group)
             seen[:] = [found]
             return prepared
 
@@ -310,6 +321,7 @@ def _view(found: Record) -> dict[str, Any]:
         "user_id": found["user_id"],
         "share_type_id": found["share_type_id"],
         "snapshot_id": found["snapshot_id"],
+        "share_group_id": found["share_group_id"],
         "progress": found["progress"],
         "metadata": dict(instance.get("metadata") or {}),
         "instances": [item["id"] for item in found["instances"]],
