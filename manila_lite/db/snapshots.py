@@ -50,6 +50,9 @@ _SELECT = (
     .where(*_LIVE)
 )
 _BY_SNAPSHOT = _SELECT.where(_n.snapshot_id == sa.bindparam("snapshot_id")).order_by(_n.id)
+_ON_INSTANCES = _SELECT.where(
+    _n.share_instance_id.in_(sa.bindparam("share_instance_ids", expanding=True))
+).order_by(_n.id)
 _BY_ID = _SELECT.where(_n.id == sa.bindparam("instance_id"))
 _OF_HOST = (
     sa.select(*share_snapshot_instances.columns, *_OF_SNAPSHOT_COLUMNS)
@@ -135,6 +138,18 @@ def get_instance(
     """Return a snapshot instance by id, without its share; None when deleted or unknown."""
     row = connection.execute(_BY_ID, {"instance_id": instance_id}).first()
     return None if row is None else as_instance(row, name_template)
+
+
+def on_instances(
+    connection: Connection,
+    share_instance_ids: Sequence[str],
+    name_template: str = DEFAULT_NAME_TEMPLATE,
+    share_name_template: str = share_rows.DEFAULT_NAME_TEMPLATE,
+) -> list[Record]:
+    """Return the live snapshot instances of share instances, without these."""
+    parameters = {"share_instance_ids": list(share_instance_ids)}
+    rows = connection.execute(_ON_INSTANCES, parameters)
+    return [as_instance(row, name_template, share_name_template) for row in rows]
 
 
 def snapshot_in_status(connection: Connection, share_instance_id: str, status: str) -> str | None:

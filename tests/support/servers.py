@@ -38,7 +38,6 @@ class CountingNetwork:
         self.error: Exception | None = None
         self.told: list[str] = []
         self.unmanaged: list[str] = []
-        self.strange: list[str] = []
 
     enabled_ip_versions = frozenset({4})
 
@@ -83,11 +82,15 @@ class CountingNetwork:
         self, context: Any, allocations: Sequence[str], share_server: Mapping[str, Any],
         share_network: Any = None, share_network_subnet: Any = None,
     ) -> list[str]:  # fmt: skip
+        strange = [address for address in allocations if not self._is_mine(address)]
         for address in allocations:
-            if address not in self.strange:
+            if address not in strange:
                 subnet_id = share_network_subnet and share_network_subnet["id"]
                 self._insert(share_server["id"], subnet_id, address)
-        return [address for address in allocations if address in self.strange]
+        return strange
+
+    def _is_mine(self, address: str) -> bool:
+        return address.startswith("10." if self.label == "user" else "192.")
 
     def unmanage_network_allocations(self, context: Any, share_server_id: str) -> None:
         self.unmanaged.append(share_server_id)

@@ -64,6 +64,8 @@ class RecordingDriver(ShareDriver):
         super().__init__(self.modes, configuration=configuration)
         self.calls: list[tuple[str, str | None]] = []
         self.arguments: list[inspect.BoundArguments] = []
+        #: (args, kwargs) of each call, for methods that the interface does not declare.
+        self.call_arguments: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         self.answers: dict[str, Any] = {
             "create_share": [{"path": EXPORT, "is_admin_only": False, "metadata": {}}],
             "delete_share": None,
@@ -83,6 +85,7 @@ class RecordingDriver(ShareDriver):
     def _answer(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         resource = next((a for a in args if isinstance(a, Record)), None)
         self.calls.append((name, resource and resource["id"]))
+        self.call_arguments.append((args, kwargs))
         declared = getattr(ShareDriver, name, None)
         if declared is not None:
             # Held to the contract: wrong names of arguments are an error of the flow.

@@ -42,6 +42,7 @@ from manila_lite.share.flows import (
     snapshots,
 )
 from manila_lite.share.flows.abandoned import Abandoned, message_id, older
+from manila_lite.share.flows.servers import reconcile as reconcile_servers
 
 LOG = log.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *reconcile_groups.candidates(connection, host, before),
         *access.stuck(connection, host, before),
         *snapshot_access.stuck(connection, host, before),
+        *reconcile_servers.candidates(connection, host, before),
     ]
     lanes = {lane for lane, _ in candidates}
     busy = operations.open_lanes(connection, host, lanes) if lanes else set()

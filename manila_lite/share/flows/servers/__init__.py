@@ -4,6 +4,22 @@
 All operations of one share server run on the lane ``share_server:<share server id>``.
 """
 
-from manila_lite.share.flows.servers import set_up, tear_down
+from manila_lite.share.flows.servers import (
+    managing,
+    providing,
+    reconcile,
+    security,
+    set_up,
+    subnets,
+    tear_down,
+)
 
-__all__ = ["set_up", "tear_down"]
+__all__ = [
+    "managing",
+    "providing",
+    "reconcile",
+    "security",
+    "set_up",
+    "subnets",
+    "tear_down",
+]

@@ -76,14 +76,18 @@ class Customer:
 
 @dataclasses.dataclass(frozen=True)
 class NewShare(Customer):
-    """A share instance; snapshot: what it is made from."""
+    """A share instance; snapshot: what it is made from; network_id: other than its row's."""
 
     snapshot: Record | None = None
+    network_id: str | None = None
     table: ClassVar[sa.Table] = models.share_instances
 
     def read(self, connection: Connection, template: str) -> Record | None:
         row = share_rows.get_instance(connection, self.id, template)
-        if row is not None and row["share_group_id"] is not None:
+        if row is None:
+            return None
+        row["share_network_id"] = self.network_id or row["share_network_id"]
+        if row["share_group_id"] is not None:
             row["share_group"] = share_groups.get_group(connection, row["share_group_id"])
         return row
 
@@ -267,7 +271,9 @@ class Provision:
 
     def _subnets(self, connection: Connection, row: Record, parent: Record | None) -> list[Record]:
         network_id = row["share_network_id"]
-        if network_id is None and parent is not None:
+        if network_id is None:
+            if parent is None:
+                raise NoShareNetwork(instance=self._customer.id)
             return list(parent["share_network_subnets"])
         zone_id = row["availability_zone_id"] or self._zone_id
         found = server_networks.subnets_in_zone(connection, network_id, zone_id)
