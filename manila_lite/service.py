@@ -13,6 +13,9 @@ from manila_lite.share.configuration import Configuration
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.worker_service import WorkerService
 
+# Manila's own interval; how long a server has to stand empty is an option.
+_EMPTY_SERVERS_SECONDS = 600.0
+
 
 class ShareService(WorkerService):
     """Serves one share back end in one process."""
@@ -43,6 +46,7 @@ class ShareService(WorkerService):
     def _listen(self) -> Any:
         from manila_lite.observability import notifications
         from manila_lite.rpc import clients, server, transport
+        from manila_lite.rpc.share_objects import reduced
 
         link = transport.make_transport(self.conf)
         self.environment.notify = notifications.make_notify(self.conf, self.host)
@@ -56,6 +60,7 @@ class ShareService(WorkerService):
             journal=self.engine.journal,
             run_call=self._run_call,
             clock=self.clock,
+            prepare=reduced,
         )
 
     def _periodic_tasks(self) -> list[Task]:
@@ -86,6 +91,17 @@ class ShareService(WorkerService):
                 delay=delay,
             ),
         ]
+        if environment.has_share_servers:
+            tasks.append(
+                self._task(
+                    "empty share servers",
+                    flows.delete_unused_servers,
+                    environment,
+                    self.engine.journal,
+                    every=_EMPTY_SERVERS_SECONDS,
+                    delay=delay,
+                )
+            )
         if conf.enable_gathering_share_usage_size:
             tasks.append(
                 self._task(

@@ -49,6 +49,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "PortLimitExceeded": messages.DETAIL_PORT_LIMIT_EXCEEDED,
     "SecurityServiceFailedAuth": messages.DETAIL_SECURITY_SERVICE_FAILED_AUTH,
     "IpAddressGenerationFailureClient": messages.DETAIL_SUBNET_FULL,
+    "NetworkExhausted": messages.DETAIL_SUBNET_FULL,
 }
 
 
