@@ -105,6 +105,16 @@ def statuses() -> str:
     )
 
 
+def group_statuses() -> str:
+    underway = sorted(states.GROUP_ERROR_STATUS)
+    return transitions(
+        states.GROUP_TRANSITIONS,
+        states.GROUP_ERROR_STATUS,
+        sorted(set(states.GROUP_TRANSITIONS) - set(underway)),
+        underway,
+    )
+
+
 def volume_statuses() -> str:
     kinds_of_rows = (
         (
@@ -243,6 +253,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "dead-letter-reasons": dead_letter_reasons,
     "operation-states": operation_states,
     "statuses": statuses,
+    "group-statuses": group_statuses,
     "volume-statuses": volume_statuses,
     "rpc-methods": rpc_methods,
     "volume-rpc-methods": volume_rpc_methods,

@@ -66,7 +66,7 @@ class CapabilityMethods(DriverBase):
         stats = self._common_stats()
         given = data if isinstance(data, dict) else {}
         stats.update(given)
-        groups = given.get("share_group_stats", {})
+        groups = given.get("share_group_stats") or {}
         stats["share_group_stats"] = {
             "consistent_snapshot_support": groups.get("consistent_snapshot_support")
         }

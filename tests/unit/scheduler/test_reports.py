@@ -6,6 +6,7 @@ import pytest
 
 from manila_lite.db import models, reports
 from manila_lite.scheduler.capabilities import DEFAULTS, complete
+from manila_lite.share.driver import ShareDriver
 from tests.support.shares import HOST, Site
 
 WIRE = (
@@ -59,6 +60,25 @@ def test_a_pool_takes_its_reserves_from_the_back_end_unless_it_has_its_own():
 
     assert [pool["reserved_percentage"] for pool in report["pools"]] == [5, 9]
     assert report["pools"][0]["reserved_snapshot_percentage"] == 0
+
+
+def test_what_only_some_drivers_say_reaches_the_schedulers(site):
+    some = {
+        "replication_type": "dr",
+        "max_over_subscription_ratio": 3.0,
+        "thin_provisioning": [True, False],
+        "provisioned_capacity_gb": 7,
+        "allocated_capacity_gb": 5,
+    }
+    stats = {**some, "pools": [{"pool_name": "a", **some}]}
+    site.driver._update_share_stats = lambda: ShareDriver._update_share_stats(site.driver, stats)
+
+    site.do("publish_service_capabilities")
+
+    [(_, _, capabilities, _)] = site.environment.scheduler.told
+    [pool] = capabilities["pools"]
+    assert {name: capabilities[name] for name in some} == some
+    assert {name: pool[name] for name in some} == some
 
 
 def test_group_statistics_always_tell_about_consistent_snapshots():

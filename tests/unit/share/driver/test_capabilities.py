@@ -110,6 +110,7 @@ def test_data_of_the_driver_replaces_defaults_and_adds_keys(driver):
         (None, None),
         ({}, None),
         ({"share_group_stats": {}}, None),
+        ({"share_group_stats": None}, None),
         ({"share_group_stats": {"consistent_snapshot_support": "pool", "other": 1}}, "pool"),
         ({"share_group_stats": {"consistent_snapshot_support": "host"}}, "host"),
     ],
