@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Casts about share groups, from the broker to the rows, on each database."""
 
+from pathlib import Path
+
 import pytest
 
 from manila_lite import states
 from manila_lite.db import group_creation, models, share_groups
 from tests.functional.service.casting import envelope, recording
-from tests.functional.service.conftest import ALPHA
+from tests.functional.service.conftest import ALPHA, BETA
 from tests.functional.service.rows import USER, now
 
 LIKE = "create_snapshot.to-share"
@@ -17,12 +19,12 @@ def ask(service, senders):
     """Cast as Manila's API does, by a body of its form; wait for the operation's end."""
     numbers = iter(range(1000))
 
-    def cast(method, **arguments):
+    def cast(method, server="mbase@alpha", **arguments):
         message = dict(recording(LIKE)["oslo.message"])
         unique = f"{method}-{next(numbers)}-{'-'.join(arguments.values())}"
         message.update(method=method, args=arguments, version="1.16", _unique_id=unique[:64])
         message["_context_request_id"] = f"req-{unique}"[:255]
-        senders["recorded"].publish(envelope(message), like=LIKE)
+        senders["recorded"].publish(envelope(message), server, like=LIKE)
         return service.ended(message["_context_request_id"])
 
     return cast
@@ -36,11 +38,11 @@ class Groups:
     def run(self, function, *args, **options):
         return self.rows.database.run(lambda c: function(c, *args, **options))
 
-    def add(self, **options):
-        return self.run(group_creation.new_group, now(), host=ALPHA, **self.owner, **options)
+    def add(self, host=ALPHA, **options):
+        return self.run(group_creation.new_group, now(), host=host, **self.owner, **options)
 
-    def add_share(self, group_id, **options):
-        share = self.rows.share(ALPHA, states.AVAILABLE, **options)
+    def add_share(self, group_id, host=ALPHA, status=states.AVAILABLE, **options):
+        share = self.rows.share(host, status, **options)
         self.run(group_creation.put_in_group, share.share_id, group_id)
         return share
 
@@ -53,8 +55,8 @@ class Groups:
 
         return self.rows.database.run(work)
 
-    def add_copy(self, snapshot_id):
-        group_id = self.add(source_id=snapshot_id)
+    def add_copy(self, snapshot_id, host=ALPHA):
+        group_id = self.add(host, source_id=snapshot_id)
 
         def work(connection):
             snapshot = share_groups.get_group_snapshot(connection, snapshot_id)
@@ -147,3 +149,42 @@ def test_a_group_snapshot_of_which_one_share_fails_is_undone(ask, groups, rows, 
     undone = sum(service.called("delete_snapshot", m["id"], "end") for m in members)
     assert made == undone
     assert rows.messages(group_id) == [("groups", "002", "001")]
+
+
+def test_a_copy_of_a_group_of_directories_holds_what_the_shares_held(
+    ask, groups, rows, do_recorded
+):
+    beta = BETA.partition("#")[0]
+    group_id = groups.add(BETA)
+    ask("create_share_group", beta, share_group_id=group_id)
+    shares = [groups.add_share(group_id, BETA, states.CREATING) for _ in range(2)]
+    for number, share in enumerate(shares):
+        do_recorded("create_share_instance", share)
+        write(rows.exports(share), f"then {number}")
+    snapshot_id = groups.add_snapshot(group_id)
+
+    taken = ask("create_share_group_snapshot", beta, share_group_snapshot_id=snapshot_id)
+    for share in shares:
+        write(rows.exports(share), "now")
+    copy = groups.add_copy(snapshot_id, BETA)
+    made = ask("create_share_group", beta, share_group_id=copy)
+
+    assert (taken["state"], made["state"]) == ("succeeded", "succeeded")
+    with rows.database.reader() as connection:
+        copies = share_groups.shares_of_group(connection, copy)
+    assert {read([share["export_location"]]) for share in copies} == {"then 0", "then 1"}
+    groups.set(models.share_group_snapshots, snapshot_id, states.DELETING)
+    ended = ask("delete_share_group_snapshot", beta, share_group_snapshot_id=snapshot_id)
+    assert ended["state"] == "succeeded"
+
+
+def file_in(exports):
+    return Path(exports[0].partition(":")[2]) / "file"
+
+
+def write(exports, text):
+    file_in(exports).write_text(text)
+
+
+def read(exports):
+    return file_in(exports).read_text()
