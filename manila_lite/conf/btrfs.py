@@ -19,6 +19,12 @@ OPTS: list[cfg.Opt] = [
         sample_default="<host name>",
         help="Host in front of the path in export locations. The machine's host name where unset.",
     ),
+    cfg.ListOpt(
+        "btrfs_export_helpers",
+        default=[],
+        help="What exports the shares, by protocol: NFS=ganesha, CIFS=samba. Shares of a protocol "
+        "without a helper are refused. Unset: nothing is exported, and access rules are only kept.",
+    ),
     cfg.StrOpt(
         "btrfs_share_mode",
         default="0770",
@@ -28,7 +34,8 @@ OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "btrfs_storage_protocol",
         default="NFS",
-        help="What the scheduler is told the shares speak, such as NFS, CIFS or NFS_CIFS.",
+        help="What the scheduler is told the shares speak, such as NFS, CIFS or NFS_CIFS. With "
+        "btrfs_export_helpers it is told their protocols.",
     ),
 ]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from manila_lite.conf import directory
+from manila_lite.conf import btrfs, directory
+from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver
 from manila_lite.testing import models
 
@@ -21,6 +22,15 @@ NOBODY = 65534
 
 def start(root: Path, **options: object) -> DirectoryDriver:
     driver = models.driver(DirectoryDriver, directory.OPTS, directory_root=str(root), **options)
+    driver.do_setup(None)
+    driver.check_for_setup_error()
+    return driver
+
+
+def start_on_btrfs(root: Path, execute: object = None, **options: object) -> BtrfsDriver:
+    driver = models.driver(BtrfsDriver, btrfs.OPTS, btrfs_root=str(root), **options)
+    if execute is not None:
+        driver.set_execute(execute)
     driver.do_setup(None)
     driver.check_for_setup_error()
     return driver
@@ -41,6 +51,11 @@ def driver(root: Path) -> DirectoryDriver:
 @pytest.fixture
 def start_driver() -> Callable[..., DirectoryDriver]:
     return start
+
+
+@pytest.fixture
+def start_btrfs() -> Callable[..., BtrfsDriver]:
+    return start_on_btrfs
 
 
 @pytest.fixture

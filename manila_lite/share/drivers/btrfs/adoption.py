@@ -38,7 +38,7 @@ class SubvolumeAdoption(AdoptionMethods):
         ):
             number = _mark(area, place.name, read_only=True)
             self._groups.limit(number, None)
-        return {**update, "export_locations": self._exports(place)}
+        return {**update, "export_locations": self._exports(place, snapshot["share"])}
 
     def _measured(self, place: Place, parent: int, parts: list[str]) -> int:
         descriptor = kernel.open_beneath(parts[-1], parent, OPEN_DIRECTORY)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from oslo_config import cfg
@@ -20,9 +20,11 @@ from manila_lite.share.drivers.directory import DirectoryDriver, access
 from manila_lite.share.drivers.directory import quota as project_quota
 from manila_lite.share.drivers.directory.base import share_place, snapshot_place
 from manila_lite.share.drivers.directory.errors import told_as
+from manila_lite.share.drivers.directory.exports import in_force
 from manila_lite.share.drivers.directory.locks import PlaceBusy
 from manila_lite.share.drivers.directory.paths import Place
 from manila_lite.share.drivers.directory.staging import Prepare
+from manila_lite.share.drivers.exports import RuleUpdates
 
 LOG = logging.getLogger(__name__)
 
@@ -99,7 +101,8 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
         which users have made subvolumes: a snapshot would not have what is in them.
         """
         update = super().create_snapshot(context, snapshot)
-        return {**update, "export_locations": self._exports(snapshot_place(snapshot))}
+        exports = self._exports(snapshot_place(snapshot), snapshot["share"])
+        return {**update, "export_locations": exports}
 
     def snapshot_update_access(
         self,
@@ -110,20 +113,19 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
         delete_rules: Rules,
         share_server: ShareServer = None,
     ) -> None:
-        """Keep the rules of a snapshot; nobody may write to one, whatever a rule says.
+        """Apply the rules of a snapshot; nobody may write to one, whatever a rule says.
 
-        Raises SnapshotResourceNotFound, and InvalidSnapshotAccess for a type of rule that no
-        export can follow.
+        Raises SnapshotResourceNotFound, and InvalidSnapshotAccess for a rule that no export can
+        follow: then none of add_rules is in force.
         """
         place = snapshot_place(snapshot)
         self._require_snapshot(place)
-        for rule in access_rules:
-            if not access.is_supported({**rule, "access_level": "ro"}):
-                raise exception.InvalidSnapshotAccess(
-                    reason=f"rules of type {rule['access_type']} are not supported"
-                )
-        rules = [{**rule, "access_level": "ro"} for rule in access_rules]
-        self._metadata.update(place, access=access.kept(rules))
+        refused = self._let_in(snapshot, place, access_rules)
+        if refused:
+            new = {access.access_id(rule) for rule in add_rules}
+            old = [rule for rule in access_rules if access.access_id(rule) not in new]
+            self._let_in(snapshot, place, old)
+            raise exception.InvalidSnapshotAccess(reason=_shown(access_rules, refused))
 
     def update_share_usage_size(
         self, context: Any, shares: Sequence[Model]
@@ -141,7 +143,14 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
         return {
             "btrfs_root": self._root.path,
             "btrfs_export_host": self._own("export_host") or "",
+            "btrfs_export_helpers": self._own("export_helpers"),
         }
+
+    def _let_in(self, snapshot: Model, place: Place, given: Rules) -> RuleUpdates:
+        rules = [{**rule, "access_level": "ro"} for rule in given]
+        updates = self._exporting.update_access(snapshot["share"], place, rules)
+        self._metadata.update(place, access=access.kept(in_force(rules, updates)))
+        return updates
 
     def _make_store(self) -> SubvolumeStore:
         self._commands = Commands(lambda *cmd, **kwargs: self._execute(*cmd, **kwargs))
@@ -210,3 +219,9 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
 
     def _used(self, place: Place) -> int:
         return self._store.counted_bytes(place)
+
+
+def _shown(rules: Rules, refused: Mapping[str, Any]) -> str:
+    found = [rule for rule in rules if access.access_id(rule) in refused]
+    named = ", ".join(f"{rule['access_type']} {rule['access_to']}" for rule in found)
+    return f"snapshots cannot be given to {named}"
