@@ -44,6 +44,9 @@ class RememberingDriver(ScriptedDriver):
         self._made(share)
         return super().ensure_share(context, share, share_server)
 
+    def update_share_from_metadata(self, context, share, metadata, share_server=None):
+        self.journal_call("update_share_from_metadata", share["id"], "begin")
+
     def _made(self, share):
         """The end of the call that made the share; of two, the first."""
         for entry in self.calls.entries(id=share["id"], phase="end"):
