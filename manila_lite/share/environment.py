@@ -9,16 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from oslo_config import cfg
+from oslo_log import log
 from sqlalchemy.engine import Connection
 
+from manila_lite import server_states
 from manila_lite.clock import Clock
-from manila_lite.db import private_data, services, shares
+from manila_lite.db import private_data, services, share_servers, shares
 from manila_lite.db.records import Record
 from manila_lite.db.session import Database
 from manila_lite.db.together import Together
 from manila_lite.environment import Environment
 from manila_lite.scheduler import capabilities
 from manila_lite.share.configuration import Configuration
+
+LOG = log.getLogger(__name__)
 
 MAX_VALUE = 1023
 
@@ -102,8 +106,33 @@ class ShareEnvironment(Environment):
 
     def report(self) -> dict[str, Any] | None:
         stats = self.driver.get_share_stats(refresh=True)
+        if not stats:
+            return None
         name = self.configuration.safe_get("share_backend_name") or self.backend
-        return capabilities.complete(stats, name) if stats else None
+        report = capabilities.complete(stats, name)
+        if self.has_share_servers:
+            report["server_pools_mapping"] = self._pools_of_servers()
+        return report
+
+    def _pools_of_servers(self) -> dict[str, Any]:
+        """Return {id of an active share server: pools on it, as the driver names them}.
+
+        A server of which the driver cannot tell is left out: the rest is worth reporting.
+        """
+        servers = self.db.run(
+            lambda connection: share_servers.list_servers(
+                connection, host=self.host, statuses=[server_states.ACTIVE]
+            ),
+            write=False,
+        )
+        found: dict[str, Any] = {}
+        for server in servers:
+            try:
+                found[server["id"]] = list(self.driver.get_share_server_pools(server) or ())
+            except Exception as error:
+                # Of any class: what a driver says of one server must not hide all others.
+                LOG.warning("The pools of share server %s are not known: %s", server["id"], error)
+        return found
 
     @functools.cached_property
     def instances(self) -> Together[Record]:

@@ -10,6 +10,7 @@ from manila_lite.scheduler.reports import report_alive, report_capabilities
 from manila_lite.share.flows import (
     access,
     capabilities,
+    connection,
     create,
     delete,
     ensure,
@@ -36,6 +37,7 @@ __all__ = [
     "LANE_RESOLVERS",
     "access",
     "capabilities",
+    "connection",
     "create",
     "delete",
     "delete_deferred",
