@@ -9,6 +9,7 @@ start-up time.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
@@ -39,3 +40,14 @@ def choose_threads() -> None:
         from oslo_service import backend
 
         backend.init_backend(backend.BackendType.THREADING)
+
+
+def forbid_patching() -> None:
+    """Have Manila's own modules keep to native threads, whatever the environment says."""
+    os.environ["OS_MANILA_DISABLE_EVENTLET_PATCHING"] = "1"
+
+
+def is_patched() -> bool:
+    """Whether somebody has replaced Python's threads by eventlet's."""
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher is not None and any(map(patcher.is_monkey_patched, ("thread", "socket", "os")))

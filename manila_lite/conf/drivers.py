@@ -9,7 +9,7 @@ from typing import Any
 
 from oslo_utils import importutils
 
-from manila_lite import exception
+from manila_lite import exception, no_eventlet
 
 ALIASES = {
     "directory": "manila_lite.share.drivers.directory.DirectoryDriver",
@@ -56,6 +56,7 @@ def load_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
     Raises ConfigurationError, naming ``section``, when there is no such class or when it is no
     share driver. Importing runs the driver's module: its own errors become the reason.
     """
+    no_eventlet.forbid_patching()
     return _load(path, section, _SHARE)
 
 
