@@ -28,6 +28,22 @@ class NetworkBadConfigurationException(NetworkException):
     message = "Bad network configuration: %(reason)s."
 
 
+class NetworkUnavailable(NetworkException):
+    """Where addresses come from does not answer; asking again does no harm."""
+
+    message = "The network service cannot be reached: %(reason)s."
+
+
+class IpAddressGenerationFailureClient(ManilaException):
+    message = "The subnet has no free address left."
+
+
+class NetworkExhausted(NetworkBadConfigurationException, IpAddressGenerationFailureClient):
+    """A pool of addresses is used up."""
+
+    message = "%(network)s has too few free addresses: %(wanted)s needed, %(available)s left."
+
+
 class PortLimitExceeded(QuotaError):
     message = "No more ports are allowed."
 

@@ -45,6 +45,7 @@ KIND_BY_NAME: Final[Mapping[str, ErrorKind]] = {
     **_by_name(_TRANSIENT, "BackendBusy LockingFailed LockCreationFailed ShareBusyException"),
     **_by_name(_TRANSIENT, "ServiceInstanceUnavailable SnapshotUnavailable"),
     **_by_name(_TRANSIENT, "RemoteFSNoSharesMounted NfsMountFailed VolumeIsBusy"),
+    **_by_name(_TRANSIENT, "NetworkUnavailable"),
     **_by_name(_IN_DOUBT, "BackendOutcomeUnknown CommandTimeout ShareServerNotReady"),
     **_by_name(_IN_DOUBT, "StorageCommunicationException SSHException"),
     **_by_name(_FINAL, "ManilaException"),

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from oslo_config import cfg
 
@@ -14,6 +14,41 @@ from manila_lite.conf import network as options
 from manila_lite.conf import sections
 
 Model = Mapping[str, Any]
+
+
+class Ledger(Protocol):
+    """Where plugins keep allocations; network.ledger.Ledger does it in the database."""
+
+    def of_server(self, server_id: str, label: str, subnet_id: str | None = None) -> list[Any]: ...
+
+    def allocate(
+        self,
+        server_id: str,
+        label: str,
+        subnet_id: str | None,
+        *,
+        count: int,
+        network: str,
+        candidates: Callable[[], Iterable[str]],
+        columns: Mapping[str, Any],
+    ) -> list[Any]: ...
+
+    def claim(
+        self,
+        server_id: str,
+        label: str,
+        subnet_id: str | None,
+        addresses: Sequence[str],
+        columns: Mapping[str, Any],
+    ) -> None: ...
+
+    def add(self, values: Mapping[str, Any]) -> Any: ...
+
+    def get(self, allocation_id: str) -> Any: ...
+
+    def forget(self, allocations: Iterable[Mapping[str, Any]]) -> None: ...
+
+    def describe_subnet(self, subnet_id: str, columns: Mapping[str, Any]) -> None: ...
 
 
 class NetworkBaseAPI(abc.ABC):
@@ -33,6 +68,18 @@ class NetworkBaseAPI(abc.ABC):
         self.label = label
         self.section = sections.Section(cfg.CONF if conf is None else conf, config_group_name)
         self.section.add(options.OPTS)
+        self._ledger: Ledger | None = None
+
+    def use_ledger(self, ledger: Ledger) -> None:
+        """Say where allocations are kept; the service does so before the driver's set-up."""
+        self._ledger = ledger
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where allocations are kept. Raises NetworkException as long as nobody has said so."""
+        if self._ledger is None:
+            raise exception.NetworkException("The network plugin is not connected to a database.")
+        return self._ledger
 
     @property
     def enabled_ip_versions(self) -> set[int]:
@@ -91,6 +138,16 @@ class NetworkBaseAPI(abc.ABC):
     @abc.abstractmethod
     def include_network_info(self, share_network_subnet: dict[str, Any]) -> None:
         """Fill the subnet's dictionary with what the network knows: type, segment, gateway."""
+
+    def _verify_share_network(
+        self, share_server_id: str, share_network_subnet: Model | None
+    ) -> Model:
+        """Return the subnet. Raises NetworkBadConfigurationException where there is none."""
+        if not share_network_subnet:
+            raise exception.NetworkBadConfigurationException(
+                reason=f"share server {share_server_id} needs a share network subnet"
+            )
+        return share_network_subnet
 
     def update_network_allocation(self, context: Any, share_server: Model) -> None:  # noqa: B027
         """Bring allocations up to date once the share server runs; most plugins need nothing."""

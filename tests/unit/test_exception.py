@@ -286,6 +286,7 @@ def test_only_listed_names_of_ours_differ_from_final():
         "GlanceConnectionFailed",
         "ImageUploadInterrupted",
         "LockingFailed",
+        "NetworkUnavailable",
         "NfsMountFailed",
         "NfsNoSharesMounted",
         "NovaOutcomeUnknown",

@@ -39,7 +39,7 @@ CINDER_NAMES = frozenset(
 # Where alembic keeps the revision of our tables (Manila's own is alembic_version), and the
 # revision that this release works with.
 VERSION_TABLE = "lite_alembic_version"
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 
 # For tables of ours on MariaDB: its usual collations hold 'a' and 'A' for the same key, so that
 # one message could pass for the repetition of another.

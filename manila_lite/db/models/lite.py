@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project's own tables: operations, workers and dead letters.
+"""The project's own tables: operations, workers, dead letters and locks.
 
 They stand beside Manila's tables under the prefix ``lite_`` and refer to them by value only, so
 that a database which Manila made needs no change.
@@ -123,5 +123,14 @@ reports = sa.Table(
     sa.Column("host", sa.String(255), primary_key=True),
     sa.Column("report", LongText, nullable=False),
     sa.Column("reported_at", Moment, nullable=False),
+    **LITE_TABLE_OPTIONS,
+)
+
+# Locks by name (db.locks). The number only grows: a lock that is taken is a row that was written.
+locks = sa.Table(
+    "lite_locks",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("taken", sa.BigInteger, nullable=False),
     **LITE_TABLE_OPTIONS,
 )

@@ -86,3 +86,45 @@ def test_plugin_has_to_implement_what_is_abstract():
 
 def test_plugin_need_not_do_anything_when_a_server_runs(conf):
     assert Plugin("net", conf=conf).update_network_allocation(None, {"id": "s"}) is None
+
+
+def test_plugin_asks_for_its_ledger_before_it_is_connected(conf):
+    with pytest.raises(exception.NetworkException, match="not connected"):
+        assert Plugin("net", conf=conf).ledger
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("standalone", "StandaloneNetworkPlugin"),
+        (
+            "manila.network.standalone_network_plugin.StandaloneNetworkPlugin",
+            "StandaloneNetworkPlugin",
+        ),
+    ],
+)
+def test_manilas_paths_and_short_names_lead_to_our_plugins(conf, path, name):
+    conf.set_override("network_api_class", path, group="net")
+    with pytest.raises(exception.NetworkBadConfigurationException, match="plugin_gateway"):
+        network.API(config_group_name="net", conf=conf)
+    assert network.ALIASES[path].endswith(name)
+
+
+def test_plugins_that_bind_ports_are_refused_by_name(conf):
+    path = "manila.network.neutron.neutron_network_plugin.NeutronBindNetworkPlugin"
+    conf.set_override("network_api_class", path, group="net")
+    with pytest.raises(exception.NetworkBadConfigurationException, match="bind ports"):
+        network.API(config_group_name="net", conf=conf)
+
+
+class Foreign:
+    """A plugin written for Manila: its base class is Manila's, and it takes what that takes."""
+
+    def __init__(self, config_group_name=None, label="user", db_driver=None):
+        self.made_with = (config_group_name, label)
+
+
+def test_plugin_of_another_base_class_is_made_as_manila_makes_it(conf):
+    conf.set_override("network_api_class", f"{__name__}.Foreign", group="net")
+    plugin = network.API(config_group_name="net", label="admin", conf=conf)
+    assert plugin.made_with == ("net", "admin")
