@@ -52,8 +52,9 @@ def _share_client(app: App) -> Any:
 
 def _share_endpoints() -> Endpoints:
     from manila_lite.rpc.endpoints import Endpoints
+    from manila_lite.rpc.share_objects import reduced
 
-    return Endpoints(_share_flows()[0].flows)
+    return Endpoints(_share_flows()[0].flows, prepare=reduced)
 
 
 def _volume_flows() -> Flows:
