@@ -56,6 +56,7 @@ class RuleChanges:
             states.ACCESS_ERROR,
         )
         self._queue = _changing(mappings, mine, _PRESENT, states.ACCESS_QUEUED_TO_APPLY)
+        self._change = _changing(mappings, mine, _PRESENT, states.ACCESS_QUEUED_TO_UPDATE)
         self._deny = _changing(
             mappings,
             mine,
@@ -121,6 +122,10 @@ class RuleChanges:
         """Have all rules applied again that are, or are to be, on an instance."""
         return [_of(self._queue, instance_id, now)]
 
+    def queued_to_update(self, instance_id: str, now: datetime.datetime) -> list[Write]:
+        """Have all rules changed that are, or are to be, on an instance."""
+        return [_of(self._change, instance_id, now)]
+
     def queued_to_deny(self, instance_id: str, now: datetime.datetime) -> list[Write]:
         """Have all rules of an instance denied, those in error too."""
         return [_of(self._deny, instance_id, now)]
@@ -182,6 +187,9 @@ class _ShareRuleChanges(RuleChanges):
 
     def queued_again(self, instance_id: str, now: datetime.datetime) -> list[Write]:
         return [*super().queued_again(instance_id, now), *status_of_rules(instance_id, now)]
+
+    def queued_to_update(self, instance_id: str, now: datetime.datetime) -> list[Write]:
+        return [*super().queued_to_update(instance_id, now), *status_of_rules(instance_id, now)]
 
     def queued_to_deny(self, instance_id: str, now: datetime.datetime) -> list[Write]:
         return [*super().queued_to_deny(instance_id, now), *status_of_rules(instance_id, now)]
@@ -258,9 +266,9 @@ def keys(found: Iterable[tuple[str, str]], now: datetime.datetime) -> list[Write
 
 
 def read_only(instance_id: str, is_read_only: bool, now: datetime.datetime) -> list[Write]:
-    """Have an instance's rules applied again, all as "ro", or all as they say."""
+    """Have an instance's rules changed: all to "ro", or all to what they say themselves."""
     parameters = {"b_instance_id": instance_id, "b_read_only": is_read_only, "b_now": now}
-    return [Write(_READ_ONLY, parameters), *OF_SHARE.queued_again(instance_id, now)]
+    return [Write(_READ_ONLY, parameters), *OF_SHARE.queued_to_update(instance_id, now)]
 
 
 def deny_all_writes(connection: Connection, share_id: str, now: datetime.datetime) -> list[Write]:

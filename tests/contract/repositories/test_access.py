@@ -100,10 +100,16 @@ def test_what_is_refused_ends_in_error_whether_it_was_to_come_or_to_go(rules, ch
     assert unchanged(rules)
 
 
-def test_all_that_is_or_is_to_be_can_be_queued_again(rules, changes, each, write):
-    write(changes("queued_again"))
+@pytest.mark.parametrize(
+    ("change", "queued"),
+    [("queued_again", "queued_to_apply"), ("queued_to_update", "queued_to_update")],
+)
+def test_all_that_is_or_is_to_be_can_be_queued_once_more(
+    rules, changes, each, write, change, queued
+):
+    write(changes(change))
 
-    again = dict.fromkeys(("applying", "updating", "active"), "queued_to_apply")
+    again = dict.fromkeys(("applying", "updating", "active"), queued)
     assert by_old_state(rules, each) == {state: again.get(state, state) for state in STATES}
     assert unchanged(rules)
 
@@ -170,7 +176,7 @@ def test_an_instance_is_made_read_only_and_back(site, share, write):
 
     write(access_changes.read_only(share["instance_id"], True, NOW))
     assert site.instance(share)["cast_rules_to_readonly"] is True
-    assert (rules.states(), rules.status()) == ({rule: "queued_to_apply"}, "syncing")
+    assert (rules.states(), rules.status()) == ({rule: "queued_to_update"}, "syncing")
 
     write(access_changes.read_only(share["instance_id"], False, NOW))
     assert site.instance(share)["cast_rules_to_readonly"] is False

@@ -494,14 +494,14 @@ def test_rules_of_a_read_only_instance_are_all_read_only(site, rules, share):
 def test_rules_can_be_made_as_they_say_again(site, rules, share):
     rule = rules.allow(state="active")
     write(site, access_changes.read_only(share["instance_id"], True, site.clock.now()))
-    assert (rules.states(), rules.status()) == ({rule: "queued_to_apply"}, "syncing")
+    assert (rules.states(), rules.status()) == ({rule: "queued_to_update"}, "syncing")
     rules.update()
 
     write(site, access_changes.read_only(share["instance_id"], False, site.clock.now()))
     rules.update()
 
-    assert asked(site) == ([rule], [rule], [])
-    assert site.driver.argument("update_access", "add_rules")[0]["access_level"] == "rw"
+    assert asked(site) == ([rule], [], [])
+    assert site.driver.argument("update_access", "access_rules")[0]["access_level"] == "rw"
 
 
 def write(site, writes):
