@@ -40,6 +40,14 @@ class SubvolumeAdoption(AdoptionMethods):
             self._groups.limit(number, None)
         return {**update, "export_locations": self._exports(place, snapshot["share"])}
 
+    def _parts(self, given: str | None, place: Place) -> list[str]:
+        """An export location may name where the subvolume is mounted for its server."""
+        path = (given or "")[(given or "").find(":/") + 1 :]
+        directory, name = os.path.split(path)
+        if name and directory == str(self._setting("ganesha_mount_dir")).rstrip("/"):
+            given = f"{place.kind.value}/{name}"
+        return super()._parts(given, place)
+
     def _measured(self, place: Place, parent: int, parts: list[str]) -> int:
         descriptor = kernel.open_beneath(parts[-1], parent, OPEN_DIRECTORY)
         try:

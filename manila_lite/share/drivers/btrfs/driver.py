@@ -146,6 +146,9 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
             "btrfs_export_helpers": self._own("export_helpers"),
         }
 
+    def _hide_snapshot(self, place: Place) -> None:
+        self._exporting.remove(place)
+
     def _let_in(self, snapshot: Model, place: Place, given: Rules) -> RuleUpdates:
         rules = [{**rule, "access_level": "ro"} for rule in given]
         updates = self._exporting.update_access(snapshot["share"], place, rules)

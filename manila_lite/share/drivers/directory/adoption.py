@@ -22,7 +22,7 @@ from manila_lite.share.drivers.directory.paths import OPEN_DIRECTORY, Kind, Plac
 from manila_lite.share.drivers.directory.staging import measure
 from manila_lite.share.drivers.directory.usage import whole_gib
 
-_HOW = "name one under directory_root, in driver option 'path' or as the export location"
+_HOW = "name one under the driver's root, in driver option 'path' or as the export location"
 
 
 class Refused(Exception):

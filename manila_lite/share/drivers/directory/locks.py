@@ -47,7 +47,7 @@ class Locks:
         try:
             yield
         finally:
-            os.close(descriptor)
+            _release(descriptor)
 
     def is_shared(self, place: Place) -> bool:
         """Whether whoever holds the data of a place, if anybody does, only reads them."""
@@ -71,7 +71,7 @@ class Locks:
         try:
             yield
         finally:
-            os.close(descriptor)
+            _release(descriptor)
 
     def _lock(self, key: str, kind: int, command: int) -> int:
         """A descriptor that holds the lock until it is closed: each has its own, as threads do."""
@@ -79,9 +79,23 @@ class Locks:
         offset = int.from_bytes(digest) % _OFFSETS
         descriptor = self._root.open_file(LOCKS, os.O_RDWR)
         try:
-            request = struct.pack(_FLOCK, kind, os.SEEK_SET, offset, 1, 0)
-            fcntl.fcntl(descriptor, command, request)
+            fcntl.fcntl(descriptor, command, _request(kind, offset, 1))
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+
+def _request(kind: int, offset: int, length: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, offset, length, 0)
+
+
+def _release(descriptor: int) -> None:
+    """Unlock and close. To close alone would leave the lock to a command that is being started.
+
+    Between its fork and its exec, it has copies of all descriptors of the service.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _request(fcntl.F_UNLCK, 0, 0))
+    finally:
+        os.close(descriptor)

@@ -42,6 +42,7 @@ class SnapshotMethods(DirectoryBase):
         try:
             with self._locks.data(place):
                 self._refuse_foreign(place)
+                self._hide_snapshot(place)
                 self._store.remove(place)
                 self._forget(place)
         except PlaceBusy as error:
@@ -96,6 +97,9 @@ class SnapshotMethods(DirectoryBase):
                 if size is not None:
                     self._set_size(place, int(size))
         self._exporting.refresh(snapshot["share"], place)
+
+    def _hide_snapshot(self, place: Place) -> None:
+        """Take its export away; these snapshots have none."""
 
     def _limit_while_replacing(self, size: int) -> int:
         """GiB for the new tree: until the old data are gone, both count to the share."""
