@@ -141,7 +141,7 @@ def _apply(
 def _changes(op: Operation, instance: Record, update: Mapping[str, Any]) -> list[Write]:
     now = op.clock.now()
     writes: list[Write] = []
-    if update.get("export_locations") is not None:
+    if update.get("export_locations"):
         try:
             writes += share_changes.located(instance, update["export_locations"], now)
         except exception.InvalidShareInstance as error:

@@ -71,6 +71,18 @@ def test_an_answer_about_no_share_of_ours_changes_nothing(site, answer):
     assert site.status(share) == "available"
 
 
+@pytest.mark.parametrize("answer", [None, []])
+def test_a_share_of_which_the_driver_names_no_export_locations_keeps_its_own(site, answer):
+    share = site.add_share("available")
+    site.driver.answers["ensure_shares"] = answer_for_each(export_locations=["/a"])
+    run(site)
+    site.driver.answers["ensure_shares"] = answer_for_each(export_locations=answer)
+
+    run(site)
+
+    assert site.exports(share) == ["/a"]
+
+
 def test_unusable_export_locations_of_one_share_do_not_stop_the_others(site):
     first, second = site.add_share("available"), site.add_share("available")
     site.driver.answers["ensure_shares"] = lambda context, shares: {
