@@ -47,8 +47,11 @@ OPTS: list[cfg.Opt] = [
 class NullDriver(ShareDriver):
     """Does nothing, at once, and says that it went well. Knows nothing of earlier calls."""
 
+    #: Which modes of driver_handles_share_servers it supports.
+    MODES: ClassVar[Any] = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(False, *args, **kwargs)
+        super().__init__(self.MODES, *args, **kwargs)
 
     def create_share(
         self, context: Any, share: Model, share_server: ShareServer = None
