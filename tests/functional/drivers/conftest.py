@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from manila_lite.conf import btrfs, directory
+from manila_lite.conf import btrfs, directory, exports
 from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver
 from manila_lite.testing import models
@@ -28,7 +28,9 @@ def start(root: Path, **options: object) -> DirectoryDriver:
 
 
 def start_on_btrfs(root: Path, execute: object = None, **options: object) -> BtrfsDriver:
-    driver = models.driver(BtrfsDriver, btrfs.OPTS, btrfs_root=str(root), **options)
+    driver = models.driver(
+        BtrfsDriver, [*btrfs.OPTS, *exports.OPTS], btrfs_root=str(root), **options
+    )
     if execute is not None:
         driver.set_execute(execute)
     driver.do_setup(None)

@@ -57,8 +57,8 @@ def set_read_only(descriptor: int, read_only: bool) -> None:
 
 def destroy(parent: int, name: str) -> None:
     """Delete a subvolume in a directory. OSError(ENOTEMPTY) while it holds other subvolumes."""
-    raw = os.fsencode(name)
-    fcntl.ioctl(parent, _SNAP_DESTROY, struct.pack("q", 0) + raw.ljust(_NAME_SIZE, b"\0"))
+    request = bytearray(struct.pack("q", 0) + os.fsencode(name).ljust(_NAME_SIZE, b"\0"))
+    fcntl.ioctl(parent, _SNAP_DESTROY, request)
 
 
 def _flags(descriptor: int) -> int:
