@@ -18,6 +18,7 @@ from manila_lite.engine.registry import CAST, FlowRegistry, registry
 from manila_lite.engine.retry import BUILT_IN
 from manila_lite.exception import kinds
 from manila_lite.rpc.dead_letters import Reason
+from manila_lite.testing import driver_methods as methods
 
 STATES = {
     operations.QUEUED: "Recorded. It starts when it heads its lane and a thread is free, or when "
@@ -249,6 +250,55 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
     return lines
 
 
+def driver_methods() -> str:
+    rows = [
+        (code(name), _callers(method), method.errors)
+        for name, method in sorted(methods.METHODS.items(), key=lambda item: _public_first(item[0]))
+    ]
+    rows += [
+        (code(name), f"Nothing as yet: it belongs to {what}.", "")
+        for name, what in methods.AWAITED.items()
+    ]
+    return table(("Method", "Called by", "What an exception leads to"), rows, "22 36 42")
+
+
+def newer_driver_methods() -> str:
+    rows = [(code(name), _callers(method), method.errors) for name, method in methods.NEWER.items()]
+    return table(("Method", "Called by", "What an exception leads to"), rows, "22 36 42")
+
+
+def _public_first(name: str) -> tuple[bool, str]:
+    return name.startswith("_"), name
+
+
+def _callers(method: methods.Method) -> str:
+    """Who calls it, each once: casts and calls by name, the service's own operations, timers."""
+    said = [each for caller in method.callers for each in _said_of(caller)]
+    return ", ".join(dict.fromkeys(said))
+
+
+def _said_of(caller: methods.Caller) -> list[str]:
+    if caller.kind == methods.START:
+        return ["the start of the service"]
+    if caller.kind == methods.DRIVERS:
+        return ["drivers themselves"]
+    if caller.kind == methods.TIMER:
+        return [f"timer *{name}*" for name in caller.names]
+    if caller.kind == methods.METHOD:
+        return [
+            "the constructor" if name == "__init__" else f"the driver's {code(name)}"
+            for name in caller.names
+        ]
+    return [_operation(name) for name in caller.names]
+
+
+def _operation(name: str) -> str:
+    from manila_lite.share import flows  # noqa: F401 - importing it registers the flows
+
+    flow = registry.flows[name]
+    return f"{'operation' if flow.internal else flow.kind} {code(name)}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "dead-letter-reasons": dead_letter_reasons,
     "operation-states": operation_states,
@@ -261,6 +311,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "error-numbers": error_numbers,
     "retry-policies": retry_policies,
     "command-tree": command_tree,
+    "driver-methods": driver_methods,
+    "newer-driver-methods": newer_driver_methods,
 }
 
 
