@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from manila_lite.conf import btrfs, directory, exports
+from manila_lite.conf.share_driver import ganesha_opts
 from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver
 from manila_lite.testing import models
@@ -29,7 +30,7 @@ def start(root: Path, **options: object) -> DirectoryDriver:
 
 def start_on_btrfs(root: Path, execute: object = None, **options: object) -> BtrfsDriver:
     driver = models.driver(
-        BtrfsDriver, [*btrfs.OPTS, *exports.OPTS], btrfs_root=str(root), **options
+        BtrfsDriver, [*btrfs.OPTS, *exports.OPTS, *ganesha_opts], btrfs_root=str(root), **options
     )
     if execute is not None:
         driver.set_execute(execute)
