@@ -22,6 +22,8 @@ from manila_lite.conf import (
     localfs,
     manager,
     network,
+    network_standalone,
+    neutron,
     nfs,
     nova,
     remotefs,
@@ -46,6 +48,8 @@ BACKEND_OPTS = [
 ]
 
 _COMMON = (service, engine, database, rpc)
+# Registered by the plugins that read them, in whichever section they are told to.
+_NETWORKS = (network, network_standalone, neutron)
 _VOLUMES = (volume, volume_manager, images, nova, callback, coordination)
 _SHARE_BACKEND = (manager, share_driver, exports, directory, btrfs)
 _VOLUME_BACKEND = (volume_driver, remotefs, nfs, localfs)
@@ -109,7 +113,8 @@ def register_volume_backend(conf: cfg.ConfigOpts, backend: str) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """All options by section, in the order of the sample file."""
-    listed = [module.list_opts() for module in (service, network, engine, database, rpc, *_VOLUMES)]
+    modules = (service, *_NETWORKS, engine, database, rpc, *_VOLUMES)
+    listed = [module.list_opts() for module in modules]
     return [
         *itertools.chain.from_iterable(listed),
         (EXAMPLE_BACKEND, [*BACKEND_OPTS, *_options_of(_SHARE_BACKEND)]),
