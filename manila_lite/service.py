@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from manila_lite.conf.drivers import load_driver_class
 from manila_lite.engine.registry import registry
+from manila_lite.network import ledger
 from manila_lite.periodic import Task, fuzzy
-from manila_lite.share import flows
+from manila_lite.share import flows, manila_drivers
 from manila_lite.share.configuration import Configuration
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.worker_service import WorkerService
@@ -37,11 +37,17 @@ class ShareService(WorkerService):
         )
 
     def _new_driver(self) -> Any:
-        configuration = self.environment.configuration
-        driver_class = load_driver_class(configuration.share_driver, self.backend)
-        return driver_class(
-            private_storage=self.environment.private_storage, configuration=configuration
+        environment = self.environment
+        driver = manila_drivers.make_driver(
+            self.conf, self.backend, environment.configuration, environment.private_storage
         )
+        ledger.connect(driver, self.database, self.clock)
+        return driver
+
+    def reset(self) -> None:
+        """SIGHUP: a driver of Manila's reads the options from another object."""
+        super().reset()
+        manila_drivers.reload()
 
     def _listen(self) -> Any:
         from manila_lite.observability import notifications
