@@ -109,7 +109,7 @@ class QuotaGroups:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
 

@@ -93,14 +93,21 @@ class AdoptionMethods(DirectoryBase):
             self._metadata.update(place, size=size, **values)
             if not in_place:
                 self._exporting.remove_path(parts)
-                self._move(place, parent, parts, area)
-                kernel.fsync_directory(parent)
-                kernel.fsync_directory(area)
+                self._move_or_forget(place, parent, parts, area)
             return size
 
     def _measured(self, place: Place, parent: int, parts: list[str]) -> int:
         """Bytes used by a directory that may be managed. Raises Refused for one that may not."""
         return measure(parent, parts[-1], "/".join(parts))
+
+    def _move_or_forget(self, place: Place, parent: int, parts: list[str], area: int) -> None:
+        try:
+            self._move(place, parent, parts, area)
+        except OSError:
+            self._metadata.remove(place)
+            raise
+        kernel.fsync_directory(parent)
+        kernel.fsync_directory(area)
 
     def _move(self, place: Place, parent: int, parts: list[str], area: int) -> None:
         os.rename(parts[-1], place.name, src_dir_fd=parent, dst_dir_fd=area)
