@@ -64,8 +64,7 @@ def test_a_directory_that_was_never_made_becomes_an_error(stuck, rows):
         (states.EXTENDING, states.EXTENDING_ERROR, messages.ACTION_EXTEND),
         (states.SHRINKING, states.SHRINKING_ERROR, messages.ACTION_SHRINK),
         (states.REVERTING, states.REVERTING_ERROR, messages.ACTION_REVERT_TO_SNAPSHOT),
-        (states.MANAGE_STARTING, states.MANAGE_ERROR, messages.ACTION_UPDATE),
-        (states.UNMANAGE_STARTING, states.UNMANAGE_ERROR, messages.ACTION_UPDATE),
+        (states.MANAGE_STARTING, states.MANAGE_ERROR, messages.ACTION_CREATE),
     ],
 )
 def test_what_nobody_can_tell_becomes_an_error_with_the_reason(stuck, rows, status, end, action):
@@ -87,6 +86,33 @@ def test_a_deletion_that_nobody_carried_out_is_carried_out(stuck, rows, service)
     poll(lambda: rows.instance(share)["deleted"] == share.instance_id, "the deletion")
     assert service.called("delete_share", share.instance_id) == 1
     assert rows.usage(share)["gigabytes"][:2] == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "status", [states.UNMANAGE_STARTING, states.MANAGE_ERROR_UNMANAGE_STARTING]
+)
+def test_an_unmanaging_that_nobody_carried_out_is_carried_out(stuck, rows, service, status):
+    share = stuck(status)
+    poll(lambda: rows.instance(share)["deleted"] == share.instance_id, "the end of the row")
+    assert service.called("delete_share", share.instance_id) == 0
+
+
+def test_a_revert_that_nobody_carried_out_is_carried_out(stuck, rows, service):
+    share = stuck(states.AVAILABLE)
+    snapshot = rows.snapshot(share, states.AVAILABLE)
+    rows.database.run(lambda connection: begin_reverting(connection, share, snapshot))
+    wait_for(rows, snapshot, states.AVAILABLE)
+    wait_for(rows, share, states.AVAILABLE)
+    assert service.called("revert_to_snapshot", snapshot.instance_id) == 1
+
+
+def begin_reverting(connection, share, snapshot):
+    for table, key, status in (
+        (models.share_instances, share.instance_id, states.REVERTING),
+        (models.share_snapshot_instances, snapshot.instance_id, states.RESTORING),
+    ):
+        values = {"status": status, "updated_at": now() - LONG_AGO}
+        connection.execute(table.update().where(table.c.id == key).values(values))
 
 
 def test_snapshots_are_brought_to_an_end_too(rows):
