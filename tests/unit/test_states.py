@@ -50,6 +50,29 @@ def test_nothing_follows_a_terminal_status_and_all_others_lead_somewhere(transit
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "allowed"),
+    [
+        ("creating", "available", True),
+        ("error", "creating", True),
+        ("error", "deleting", True),
+        ("error_deleting", "deleting", True),
+        ("deleting", "error", True),
+        ("deleting", "error_deleting", False),
+        ("deleting", "available", False),
+        ("available", "creating", False),
+        ("deleted", "creating", False),
+    ],
+)
+def test_groups_go_where_the_api_can_delete_them_again(old, new, allowed):
+    if allowed:
+        assert new in states.GROUP_TRANSITIONS[old]
+        states.check_group_transition(old, new)
+        return
+    with pytest.raises(states.InvalidStatusTransition, match=f"'{old}' to '{new}'"):
+        states.check_group_transition(old, new)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("creating", "available"),
