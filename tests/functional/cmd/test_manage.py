@@ -46,6 +46,20 @@ def test_a_directory_is_managed_reverted_and_let_go_of_with_all_that_is_in_it(sh
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_directory_is_managed_as_a_snapshot_of_which_shares_can_be_made(shell, root):
+    shell.type("share", "create", "2", "--name", "music", "--wait", "--timeout", "30")
+    (root / "copy").mkdir()
+    (root / "copy" / "song").write_text("la")
+    made = shell.read("snapshot", "manage", "music", "copy", "--name", "old", "--wait")
+    assert (made["status"], made["size"]) == ("available", 1)
+    clone = shell.read("share", "create", "2", "--name", "new", "--snapshot", "old", "--wait")
+    path = root / "shares" / f"share-{clone['instances'][0]}"
+    assert (path / "song").read_text() == "la"
+    shell.type("snapshot", "delete", "old", "--wait", "--timeout", "30")
+    assert shell.read("snapshot", "list") == []
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_what_is_no_share_is_not_managed_and_leaves_no_usage(shell, root):
     said = shell.type("share", "manage", "/etc", "--name", "no", "--wait", code=4).stderr
     assert "/etc" in said
