@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from oslo_log import log
+from sqlalchemy.engine import Connection
 
 from manila_lite.db import expiry, operations
+from manila_lite.db import shares as share_rows
 from manila_lite.db.writes import execute_writes
 from manila_lite.engine import Operation, flow
 from manila_lite.engine.journal import Journal
@@ -48,7 +50,7 @@ def delete_expired(environment: ShareEnvironment, journal: Journal) -> int:
 def delete_expired_share(op: Operation, share_instance_id: str) -> None:
     """Delete a soft-deleted share, unless somebody took it out of the bin meanwhile.
 
-    As when a user asks for it, one with snapshots or in a group is not deleted.
+    As when a user asks for it, one with snapshots or replicas or in a group is not deleted.
     """
     instance = common.get_instance(op, share_instance_id)
     if instance is None or not instance["is_soft_deleted"]:
@@ -56,10 +58,18 @@ def delete_expired_share(op: Operation, share_instance_id: str) -> None:
     if instance["share_group_id"] is not None:
         return common.skip(op, f"the share belongs to group {instance['share_group_id']}")
     share_id = instance["share_id"]
-    count = common.read(op, lambda connection: expiry.snapshots_of(connection, share_id))
+    count, instances = common.read(op, lambda connection: _held_by(connection, share_id))
     if count:
         return common.skip(op, f"the share has {count} snapshots")
+    if instances > 1:
+        return common.skip(op, f"the share has {instances} instances")
     delete.delete_share_instance(op, share_instance_id)
+
+
+def _held_by(connection: Connection, share_id: str) -> tuple[int, int]:
+    """How many snapshots and how many instances a share has."""
+    instances = share_rows.list_instances_of_share(connection, share_id)
+    return expiry.snapshots_of(connection, share_id), len(instances)
 
 
 def end_transfers(environment: ShareEnvironment) -> int:

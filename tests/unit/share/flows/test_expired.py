@@ -70,6 +70,22 @@ def test_a_share_with_snapshots_stays(site):
     assert (site.status(share), site.driver.calls) == ("available", [])
 
 
+def test_a_share_with_replicas_stays(site):
+    share, other = site.add_share("available"), site.add_share("available")
+    throw_away(site, share, -1)
+    table = models.share_instances
+    with site.database.writer() as connection:
+        connection.execute(
+            table.update()
+            .where(table.c.id == other["instance_id"])
+            .values(share_id=share["share_id"])
+        )
+
+    look(site)
+
+    assert (site.status(share), site.driver.calls) == ("available", [])
+
+
 def test_a_share_in_a_group_stays(site):
     share = site.add_share("available")
     throw_away(site, share, -1)
