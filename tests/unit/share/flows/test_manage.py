@@ -260,6 +260,21 @@ def test_a_crash_while_managing_makes_one_share_of_it(site, share):
     assert (site.usage("shares"), site.usage("gigabytes")) == ((1, 1), (3, 3))
 
 
+def test_where_the_policy_is_error_a_crash_while_managing_needs_an_operators_word():
+    site = Site(policy="error")
+    share = site.add_share("manage_starting")
+    site.driver.answers["manage_existing"] = {"size": 3}
+    uuid = site.crash_in("manage_share", "manage_existing", share_id=share["share_id"],
+                         driver_options={})  # fmt: skip
+    site.run()
+    assert site.status(share) == "manage_error"
+    assert "cannot be told" in site.operation(uuid)["error"]
+
+    site.retry(uuid)
+
+    assert (site.status(share), site.share(share)["size"]) == ("available", 3)
+
+
 def test_a_share_that_could_not_be_managed_is_deleted_without_freeing_what_was_never_counted(
     site, share
 ):
