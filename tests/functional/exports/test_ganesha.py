@@ -134,7 +134,7 @@ def test_exports_come_back_where_ganesha_forgot_them(
 def test_a_share_whose_directory_is_gone_does_not_stop_the_others(
     ganesha: Ganesha, nfs, name, directory, location, tmp_path
 ):
-    other = tmp_path / "data" / "share-gone"
+    other = tmp_path / "share-gone"
     other.mkdir()
     nfs.ensure(other.name, str(other), [ip(HERE)])
     nfs.update_access(name, str(directory), [ip(HERE)])
