@@ -31,6 +31,9 @@ from manila_lite.db.models import (
 )
 from manila_lite.db.records import Record
 
+MAX_TEXT = 255
+MAX_ADDRESS = 64
+
 _k = share_networks.c
 _n = share_network_subnets.c
 _v = security_services.c
@@ -91,6 +94,7 @@ _USERS = {
         share_groups.c.deleted == "False",
     ),
 }
+_ZONE = sa.select(_z.id).where(_z.name == sa.bindparam("name"), _z.deleted == "False")
 _DELETE_NETWORK = (
     share_networks.update()
     .where(_k.id == sa.bindparam("b_id"), _k.deleted == "False")
@@ -198,6 +202,12 @@ def new_subnet(
     return str(row["id"])
 
 
+def zone_id(connection: Connection, name: str) -> str | None:
+    """Return the id of the availability zone of that name, or None."""
+    found: str | None = connection.execute(_ZONE, {"name": name}).scalar()
+    return found
+
+
 def list_subnets(connection: Connection, network_id: str) -> list[Record]:
     """Return a network's living subnets, oldest first, with the name of their zone."""
     return Record.all(connection.execute(_SUBNETS, {"network_id": network_id}))
@@ -231,11 +241,16 @@ def new_security_service(
 ) -> str:
     """Insert a security service and return its id.
 
-    kind: one of server_states.SECURITY_SERVICE_TYPES; raises Invalid for another one.
+    kind: one of server_states.SECURITY_SERVICE_TYPES. Raises Invalid for another one, and for
+    values that are too long for the table; they are not shown, as they may be secrets.
     """
     if kind not in server_states.SECURITY_SERVICE_TYPES:
         known = ", ".join(sorted(server_states.SECURITY_SERVICE_TYPES))
         raise exception.Invalid(f"Security service type '{kind}' is none of: {known}.")
+    for name, value in columns.items():
+        most = MAX_ADDRESS if name == "dns_ip" else MAX_TEXT
+        if value is not None and len(value) > most:
+            raise exception.Invalid(f"{name} of a security service has more than {most} letters.")
     row = {
         "id": str(uuid.uuid4()),
         "project_id": project_id,

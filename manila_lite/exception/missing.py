@@ -18,6 +18,10 @@ class SecurityServiceNotFound(NotFound):
     message = "Security service %(security_service_id)s could not be found."
 
 
+class AvailabilityZoneNotFound(NotFound):
+    message = "Availability zone %(id)s could not be found."
+
+
 class ServiceNotFound(NotFound):
     message = "Service %(service_id)s could not be found."
 
