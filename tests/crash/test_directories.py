@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kills in the midst of real storage: what the rows say is what the directories show."""
 
+import pytest
 import sqlalchemy as sa
 
 from manila_lite import states
@@ -35,16 +36,29 @@ def kill_in_the_middle(site, goal):
     poll(site.settled, "the end of all operations")
 
 
+@pytest.fixture(params=["directory", "btrfs"])
+def driver(request):
+    return request.param
+
+
+@pytest.fixture
+def root(request, driver, tmp_path):
+    """Where the driver keeps its shares."""
+    if driver == "btrfs":
+        return request.getfixturevalue("btrfs_root")
+    path = tmp_path / "root"
+    path.mkdir()
+    return path
+
+
 def test_directories_and_rows_agree_after_kills_among_creations_and_deletions(
-    sites, urls, tmp_path
+    sites, urls, driver, root
 ):
-    root = tmp_path / "root"
-    root.mkdir()
     site = sites(
         urls("sqlite"),
-        driver="directory",
+        driver=driver,
         ours={"operation_threads": 2, "claim_batch": 2},
-        backend={"directory_root": root},
+        backend={f"{driver}_root": root},
     )
     created = site.ask(site.creations(SHARES))
     kill_in_the_middle(site, lambda part: part * SHARES // (KILLS + 2))

@@ -255,7 +255,21 @@ def test_a_revert_keeps_the_path_and_the_size_and_brings_the_bytes_back(driver, 
     assert driver.ensure_share(None, share) == exports
     assert trees.describe(data(root, share)) == before
     assert trees.describe(data(root, snapshot)) == before
-    reserve(data(root, share) / "most", GIB - 40 * MIB)
+    reserve(data(root, share) / "most", GIB - 20 * MIB)
+    assert_full(data(root, share) / "more")
+
+
+def test_a_reverted_share_has_the_size_of_its_snapshot_again(driver, root):
+    share = models.share(1)
+    driver.create_share(None, share)
+    snapshot = models.snapshot(share)
+    driver.create_snapshot(None, snapshot)
+    driver.extend_share(share, 3)
+
+    driver.revert_to_snapshot(None, snapshot, [], [])
+
+    assert metadata(root, share)["size"] == metadata(root, share)["limit"] == 1
+    reserve(data(root, share) / "most", GIB - 20 * MIB)
     assert_full(data(root, share) / "more")
 
 

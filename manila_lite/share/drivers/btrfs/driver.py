@@ -194,7 +194,7 @@ class BtrfsDriver(SubvolumeAdoption, DirectoryDriver):
 
         return prepare
 
-    def _limit_while_replacing(self, size: int) -> int:
+    def _limit_while_replacing(self, before: int, size: int) -> int:
         """Each subvolume has a limit of its own."""
         return size
 

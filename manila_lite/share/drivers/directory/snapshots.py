@@ -81,6 +81,8 @@ class SnapshotMethods(DirectoryBase):
     ) -> None:
         """Replace the share's data by a copy of the snapshot's, at once and wholly or not at all.
 
+        The share gets the size that it had when the snapshot was taken.
+
         The export path stays, the directory behind it is a new one. Room for both is needed
         meanwhile. NFS clients have to mount the share again. Raises ShareResourceNotFound,
         SnapshotResourceNotFound, ShareBackendFull.
@@ -89,21 +91,24 @@ class SnapshotMethods(DirectoryBase):
         with self._locks.data(place), self._locks.data(source, shared=True):
             self._store.recover(place)
             self._require_snapshot(source)
-            size = (self._metadata.read(place) or {}).get("size")
-            meanwhile = None if size is None else self._limit_while_replacing(int(size))
+            before = (self._metadata.read(place) or {}).get("size")
+            size = int(snapshot.get("size") or before or snapshot["share"]["size"])
+            limit = self._limit_while_replacing(int(before or size), size)
             try:
-                self._store.replace_with_copy(place, source, self._preparation(place, meanwhile))
-            finally:
-                if size is not None:
-                    self._set_size(place, int(size))
+                self._store.replace_with_copy(place, source, self._preparation(place, limit))
+            except Exception:
+                if before is not None:
+                    self._set_size(place, int(before))
+                raise
+            self._set_size(place, size)
         self._exporting.refresh(snapshot["share"], place)
 
     def _hide_snapshot(self, place: Place) -> None:
         """Take its export away; these snapshots have none."""
 
-    def _limit_while_replacing(self, size: int) -> int:
+    def _limit_while_replacing(self, before: int, size: int) -> int:
         """GiB for the new tree: until the old data are gone, both count to the share."""
-        return 2 * size
+        return before + size
 
     def _parent(self, snapshot: Model) -> Place:
         return self._existing(snapshot["share"])
