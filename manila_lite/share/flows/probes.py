@@ -56,8 +56,8 @@ def was_created(op: Operation, instance: Record, step: str = "create") -> Any:
 
 def _by_status(op: Operation, found: Mapping[str, Any], step: str) -> Any:
     status = found.get("status")
-    if status == states.AVAILABLE:
-        return Done(found.get("export_locations"))
+    if status == states.AVAILABLE and found.get("export_locations"):
+        return Done(found["export_locations"])
     if status == states.CREATING_FROM_SNAPSHOT:
         return Done(dict(found))
     return undecided(op, step)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import collections
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from oslo_config import cfg
@@ -77,9 +77,9 @@ def settings(pytestconfig: pytest.Config) -> Settings:
     try:
         conf, backend = _configuration(given("--config"), given("--backend"), given("--driver"))
     except exception.ConfigurationError as error:
-        raise pytest.UsageError(str(error)) from error
+        _give_up(str(error))
     small, large = given("--sizes")
-    return Settings(
+    made = Settings(
         conf,
         backend,
         share_proto=given("--share-proto"),
@@ -88,15 +88,27 @@ def settings(pytestconfig: pytest.Config) -> Settings:
         sizes=(int(small), int(large)),
         patience=given("--patience"),
     )
+    try:
+        Site(made)
+    except Exception as error:
+        # Whatever a driver fails with, none of the tests could begin.
+        _give_up(f"the driver cannot be set up: {type(error).__name__}: {error}")
+    return made
+
+
+def _give_up(reason: str) -> NoReturn:
+    pytest.exit(f"conformance: {reason}", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def _configuration(
     file: str | None, backend: str | None, driver: str | None
 ) -> tuple[cfg.ConfigOpts, str]:
     if file is None:
-        raise pytest.UsageError("--config names the configuration of the driver")
+        _give_up("--config has to name the configuration file")
     conf = load.load([], [file])
     backend = backend or _only_backend(conf)
+    if backend not in conf.list_all_sections():
+        _give_up(f"there is no section [{backend}] in {file}")
     if backend not in opts.backend_names(conf):
         opts.register_backend(conf, backend)
     if driver is not None:
@@ -108,7 +120,7 @@ def _only_backend(conf: cfg.ConfigOpts) -> str:
     names = opts.backend_names(conf)
     if len(names) != 1:
         listed = ", ".join(names) or "none"
-        raise pytest.UsageError(f"--backend says which section; enabled back ends are: {listed}")
+        _give_up(f"--backend has to say which section; enabled back ends: {listed}")
     return names[0]
 
 

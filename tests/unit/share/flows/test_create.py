@@ -255,6 +255,17 @@ def test_after_a_crash_a_share_that_is_not_there_is_made(site):
     assert site.driver.called("create_share") == 2
 
 
+def test_after_a_crash_a_share_without_export_locations_is_no_proof_that_it_was_made(site):
+    share = site.add_share()
+    site.driver.answers["get_share_status"] = {"status": "available", "export_locations": None}
+    site.crash_in("create_share_instance", "create_share", **arguments(share))
+
+    site.run()
+
+    assert (site.status(share), site.exports(share)) == ("available", [EXPORT])
+    assert site.driver.called("create_share") == 2
+
+
 def test_after_a_crash_the_drivers_own_word_on_the_status_goes_first(site):
     share = site.add_share()
     site.driver.answers["get_share_status"] = {
