@@ -98,6 +98,24 @@ def test_a_bad_value_is_named_with_its_section_and_option(tmp_path, section, opt
     assert text.startswith(f"[{section}] {option} = ")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("btrfs_root", "shares", "must be an absolute path"),
+        ("driver_handles_share_servers", "True", "the btrfs driver makes no share servers"),
+    ],
+)
+def test_what_the_btrfs_driver_cannot_use_is_refused_before_it_starts(
+    tmp_path, option, value, reason
+):
+    btrfs = [("alpha", "share_driver", "btrfs"), ("alpha", "btrfs_root", "/srv/shares")]
+    check(load([], [str(written(tmp_path, *btrfs))]))
+
+    text = refusal(written(tmp_path, *btrfs, ("alpha", option, value)))
+
+    assert text.startswith(f"[alpha] {option} = {value}: {reason}")
+
+
 def test_the_root_of_the_directory_driver_may_stand_in_the_default_section(tmp_path):
     path = tmp_path / "manila.conf"
     path.write_text(
