@@ -17,12 +17,15 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from manila_lite import exception
+
+LOG = logging.getLogger(__name__)
 
 INDEX: Final = "INDEX.conf"
 _MARK: Final = "# manila_lite: "
@@ -85,10 +88,18 @@ class ExportFiles:
             ) from error
 
     def all(self) -> list[Export]:
-        """Every export that has a file."""
+        """Every export that has a file. Files of others, and damaged ones, are left out."""
         entries = sorted(entry for entry in os.listdir(self.directory) if _is_export(entry))
-        names = [entry.removesuffix(".conf") for entry in entries]
-        return [export for name in names if (export := self.read(name)) is not None]
+        exports = []
+        for entry in entries:
+            try:
+                export = self.read(entry.removesuffix(".conf"))
+            except (exception.ShareBackendException, exception.PathRefused) as error:
+                LOG.warning("An export is left out: %s", error)
+                continue
+            if export is not None:
+                exports.append(export)
+        return exports
 
     def write(self, export: Export) -> str:
         """Write the file, name it in the index, and return its path. Raises PathRefused.
