@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite import states
-from manila_lite.cmd import group_requests, lookup
+from manila_lite.cmd import group_requests, lookup, server_lookup
 from manila_lite.cmd.dispatch import Prepared, Request
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.limits import require_room
@@ -50,6 +50,7 @@ class ShareWish:
     snapshot: str | None = None
     zone: str | None = None
     share_group: str | None = None
+    share_network: str | None = None
 
 
 def create_share(
@@ -79,6 +80,7 @@ def create_share(
         zone_id=None,
         supports=supports(wish.share_type),
         share_id=wish.share_id,
+        share_network_id=_network_of(connection, wish, source, group),
     )
     if group is not None:
         group_creation.put_in_group(connection, made["share_id"], group["id"])
@@ -94,6 +96,18 @@ def create_share(
         set_status, share_instances, made["instance_id"], states.CREATING, states.ERROR
     )
     return Prepared([request], undo)
+
+
+def _network_of(
+    connection: Connection, wish: ShareWish, source: Record | None, group: Record | None
+) -> str | None:
+    """The network that is asked for; else that of the group, or of the snapshot's share."""
+    if wish.share_network is not None:
+        return str(server_lookup.network(connection, wish.share_network)["id"])
+    found = group["share_network_id"] if group else None
+    if found is None and source is not None:
+        found = (source["share"]["instance"] or {}).get("share_network_id")
+    return None if found is None else str(found)
 
 
 def _group_of(connection: Connection, wish: ShareWish, source_host: str | None) -> Record:

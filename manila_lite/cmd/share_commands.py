@@ -51,6 +51,7 @@ def share() -> None:
 @click.option("--host", metavar="HOST", help="Where in full: host@backend#pool.")
 @click.option("--snapshot", metavar="SNAPSHOT", help="Fill it with what this snapshot holds.")
 @click.option("--share-group", metavar="GROUP", help="Make it one of this share group.")
+@click.option("--share-network", metavar="NETWORK", help="Network of a project to reach it from.")
 @click.option("--metadata", type=Pair(), multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @click.option(
     "--count",
@@ -100,6 +101,7 @@ def _wishes(
     description: str | None,
     snapshot: str | None,
     share_group: str | None,
+    share_network: str | None,
 ) -> list[ShareWish]:
     from manila_lite.cmd.placement import choose_host
     from manila_lite.cmd.requests import ShareWish
@@ -124,6 +126,7 @@ def _wishes(
             share_type=share_type,
             snapshot=snapshot,
             share_group=share_group,
+            share_network=share_network,
         )
         for number in range(1, count + 1)
     ]

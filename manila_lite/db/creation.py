@@ -45,6 +45,7 @@ def new_share(
     supports: Mapping[str, bool] | None = None,
     share_id: str | None = None,
     status: str = states.CREATING,
+    share_network_id: str | None = None,
 ) -> Record:
     """Insert a share of size GiB and its instance in 'creating'; return {share_id, instance_id}.
 
@@ -80,6 +81,7 @@ def new_share(
             "host": host,
             "status": status,
             "scheduled_at": now,
+            "share_network_id": share_network_id,
             "access_rules_status": states.ACCESS_ACTIVE,
             "cast_rules_to_readonly": False,
             "share_type_id": type_id,

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from manila_lite import exception
-from manila_lite.db import models
+from manila_lite.db import models, types
+from manila_lite.db.writes import execute_writes
 from tests.support.servers import ServerSite
 from tests.unit.cmd.conftest import Shell
 
@@ -15,7 +16,8 @@ from tests.unit.cmd.conftest import Shell
 def shell():
     made = Shell(ServerSite())
     made.site.add_security_service("ldap")
-    made.serve_while_waiting()
+    # A share waits for its server: time has to pass where the engine is.
+    made.clock.work = lambda: made.site.run(1)
     return made
 
 
@@ -119,3 +121,34 @@ def test_a_network_that_is_not_there(shell):
 
     assert "none could not be found" in told
     assert json.loads(shell.type("--json", "share-server", "list").stdout) == []
+
+
+def test_a_share_is_made_on_a_share_network(shell):
+    made = shell.read("share", "create", "5", "--share-network", "network", "--wait")
+
+    [instance] = shell.site.rows(models.share_instances, share_id=made["id"])
+    assert (made["status"], instance["share_network_id"]) == ("available", "network")
+    assert shell.read("share-server", "list")[0]["shares"] == 1
+
+
+def test_a_share_from_a_snapshot_is_on_its_network(shell):
+    shell.site.driver.answers["create_share_from_snapshot"] = ["/copy"]
+    specs = {"snapshot_support": "True", "create_share_from_snapshot_support": "True"}
+    with shell.site.database.writer() as connection:
+        execute_writes(connection, [types.new_type("full", specs, shell.clock.now())])
+    words = ("share", "create", "5", "--type", "full", "--wait")
+    shell.type(*words, "--name", "a", "--share-network", "network")
+    shell.type("snapshot", "create", "a", "--name", "monday", "--wait")
+
+    shell.type(*words, "--name", "b", "--snapshot", "monday")
+
+    instances = shell.site.rows(models.share_instances)
+    assert [row["share_network_id"] for row in instances] == ["network", "network"]
+    assert len({row["share_server_id"] for row in instances}) == 1
+
+
+def test_a_network_that_is_unknown_makes_no_share(shell):
+    told = shell.refusal("share", "create", "5", "--share-network", "none", code=3)
+
+    assert "none could not be found" in told
+    assert shell.site.rows(models.shares) == []
