@@ -17,7 +17,7 @@ import pytest
 import tenacity
 
 from manila_lite import exception
-from manila_lite.testing import models, trees
+from manila_lite.testing import kills, models, trees
 from tests.functional.drivers.helpers import data, metadata
 
 WORKER = """
@@ -195,6 +195,78 @@ def test_what_a_service_is_at_work_on_is_not_cleared_up_by_the_start_of_another(
 
     assert seen == [True]
     assert data(root, snapshot).is_dir()
+
+
+# What the contract suite does not kill.
+
+
+def every_kill(call):
+    return kills.every_kill(call, changes=kills.COMMANDS | kills.CHANGES)
+
+
+def test_deleting_a_snapshot(driver, root, full_share, start_btrfs):
+    snapshot = models.snapshot(full_share)
+    driver.create_snapshot(None, snapshot)
+
+    for _ in every_kill(lambda: driver.delete_snapshot(None, snapshot)):
+        start_btrfs(root).delete_snapshot(None, snapshot)
+        assert os.listdir(root / "snapshots") == []
+        assert os.listdir(root / ".metadata" / "snapshots") == []
+        driver.create_snapshot(None, snapshot)
+
+    assert os.listdir(root / "snapshots") == []
+
+
+def test_managing_a_snapshot(driver, root, full_share):
+    path, snapshot = root / "theirs", models.snapshot(full_share)
+    take = ["btrfs", "subvolume", "snapshot", "-r", str(data(root, full_share)), str(path)]
+    before = trees.describe(data(root, full_share))
+
+    def manage():
+        return driver.manage_existing_snapshot(snapshot, {"path": "theirs"})
+
+    subprocess.run(take, check=True, capture_output=True)
+    for _ in every_kill(manage):
+        assert manage()["size"] == 1
+        assert trees.describe(data(root, snapshot)) == before
+        assert read_only(data(root, snapshot))
+        driver.delete_snapshot(None, snapshot)
+        subprocess.run(take, check=True, capture_output=True)
+
+    assert trees.describe(data(root, snapshot)) == before
+    assert read_only(data(root, snapshot))
+    assert not path.exists()
+
+
+def read_only(path):
+    shown = subprocess.run(
+        ["btrfs", "property", "get", "-ts", path, "ro"], check=True, capture_output=True, text=True
+    )
+    return shown.stdout == "ro=true\n"
+
+
+def test_letting_clients_reach_a_snapshot(driver, root, full_share):
+    snapshot, rule = models.snapshot(full_share), models.rule("10.0.0.1")
+    driver.create_snapshot(None, snapshot)
+
+    def let_in():
+        driver.snapshot_update_access(None, snapshot, [rule], [rule], [])
+
+    for _ in every_kill(let_in):
+        let_in()
+        assert [kept["to"] for kept in metadata(root, snapshot)["access"]] == ["10.0.0.1"]
+        driver.snapshot_update_access(None, snapshot, [], [], [rule])
+
+    assert len(metadata(root, snapshot)["access"]) == 1
+
+
+def test_ensuring_a_share_whose_limit_is_gone(driver, root, full_share):
+    number = driver._store.number(driver._existing(full_share))
+
+    for _ in every_kill(lambda: driver.ensure_share(None, full_share)):
+        driver._groups.limit(number, None)
+
+    assert driver._groups.limit_of(number) == 2 << 30
 
 
 # Several workers.

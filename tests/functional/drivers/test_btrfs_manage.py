@@ -134,6 +134,15 @@ def test_a_snapshot_is_managed_and_read_only_afterwards(driver, root, share, rea
     assert os.listdir(root / "snapshots") == []
 
 
+def test_a_snapshot_that_holds_subvolumes_is_not_managed(driver, root, share, theirs):
+    btrfs("subvolume", "create", theirs / "inner")
+
+    with pytest.raises(exception.ManageInvalidShareSnapshot, match="holds subvolumes"):
+        driver.manage_existing_snapshot(models.snapshot(share), {"path": str(theirs)})
+
+    assert (theirs / "inner").is_dir()
+
+
 def test_an_unmanaged_snapshot_is_managed_again_where_it_is(driver, root, share):
     snapshot = models.snapshot(share)
     location = driver.create_snapshot(None, snapshot)["provider_location"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from manila_lite.share.driver.base import Model
 from manila_lite.share.drivers.btrfs import calls
+from manila_lite.share.drivers.btrfs.commands import Commands
 from manila_lite.share.drivers.btrfs.quota import QuotaGroups
 from manila_lite.share.drivers.directory import kernel
 from manila_lite.share.drivers.directory.adoption import AdoptionMethods, Refused
@@ -20,6 +21,7 @@ from manila_lite.share.drivers.directory.paths import OPEN_DIRECTORY, Kind, Plac
 class SubvolumeAdoption(AdoptionMethods):
     """Sizes are what btrfs counts rounded up to whole GiB, or driver option ``size`` if larger."""
 
+    _commands: Commands
     _groups: QuotaGroups
 
     def manage_existing_snapshot(
@@ -56,10 +58,15 @@ class SubvolumeAdoption(AdoptionMethods):
                 raise Refused(f"{path} is a directory, not a subvolume")
             if place.kind is Kind.SHARE and calls.is_read_only(descriptor):
                 raise Refused(f"{path} is read-only; a share must be writable")
+            if place.kind is Kind.SNAPSHOT and self._commands.holds_subvolumes(self._full(parts)):
+                raise Refused(f"{path} holds subvolumes, which shares made from it would lack")
             self._groups.settle()
             return self._groups.used(calls.subvolume_id(descriptor))
         finally:
             os.close(descriptor)
+
+    def _full(self, parts: list[str]) -> str:
+        return os.path.join(self._root.path, *parts)
 
     def _move(self, place: Place, parent: int, parts: list[str], area: int) -> None:
         """A read-only subvolume stays in its directory, so a snapshot is writable meanwhile."""
