@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from manila_lite.testing.conformance import disturbances, groups, shares, snapshots
+from manila_lite.testing.conformance import disturbances, groups, servers, shares, snapshots
 from manila_lite.testing.conformance.disturbances import Disturbance
 from manila_lite.testing.conformance.options import CLAIMED
 from manila_lite.testing.conformance.scenarios import Scenario
@@ -18,6 +18,7 @@ SCENARIOS: Final[tuple[type[Scenario], ...]] = (
     *shares.SCENARIOS,
     *snapshots.SCENARIOS,
     *groups.SCENARIOS,
+    *servers.SCENARIOS,
 )
 #: The operation succeeds in spite of these.
 DISTURBANCES: Final[dict[str, Callable[[], Disturbance]]] = {
@@ -59,6 +60,7 @@ def settle(scenario: Scenario) -> None:
     site = scenario.site
     assert not site.stuck(), f"stuck in a transitional status: {site.stuck()}"
     scenario.clean_up()
+    servers.remove_all(site)
     left = site.statuses()
     assert not left, f"left after everything was deleted: {left}"
 
