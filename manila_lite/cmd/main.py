@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from manila_lite.cmd import (
+    access_commands,
     completion,
     database,
     dead_letters,
@@ -89,6 +90,9 @@ def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbo
         ctx.obj = App(config_files, verbose=verbose)
     ctx.obj.output.as_json = as_json
 
+
+share_commands.share.add_command(access_commands.share_access)
+snapshot_commands.snapshot.add_command(access_commands.snapshot_access)
 
 for command in (
     database.db,
