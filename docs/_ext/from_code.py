@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from manila_lite import states, volume_states
+from manila_lite import server_states, states, volume_states
 from manila_lite.cmd.main import main as command_line
 from manila_lite.db import operations
 from manila_lite.engine.registry import CAST, FlowRegistry, registry
@@ -113,6 +113,15 @@ def group_statuses() -> str:
         states.GROUP_ERROR_STATUS,
         sorted(set(states.GROUP_TRANSITIONS) - set(underway)),
         underway,
+    )
+
+
+def server_statuses() -> str:
+    return transitions(
+        server_states.TRANSITIONS,
+        server_states.ERROR_STATUS,
+        sorted(server_states.STEADY),
+        sorted(server_states.UNDERWAY),
     )
 
 
@@ -304,6 +313,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "operation-states": operation_states,
     "statuses": statuses,
     "group-statuses": group_statuses,
+    "server-statuses": server_statuses,
     "volume-statuses": volume_statuses,
     "rpc-methods": rpc_methods,
     "volume-rpc-methods": volume_rpc_methods,
