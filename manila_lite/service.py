@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from manila_lite.engine.registry import registry
+from manila_lite.engine.registry import FlowRegistry, registry
 from manila_lite.network import ledger
 from manila_lite.periodic import Task, fuzzy
 from manila_lite.share import flows, manila_drivers
 from manila_lite.share.configuration import Configuration
 from manila_lite.share.environment import ShareEnvironment
+from manila_lite.share.hooks import load_hooks
 from manila_lite.worker_service import WorkerService
 
 # Manila's own interval; how long a server has to stand empty is an option.
@@ -36,8 +37,13 @@ class ShareService(WorkerService):
             backend=self.backend,
         )
 
+    def _flows(self) -> FlowRegistry:
+        wanted = self.environment.configuration.safe_get("hook_drivers")
+        return flows.around(self.registry) if wanted else self.registry
+
     def _new_driver(self) -> Any:
         environment = self.environment
+        environment.hooks = load_hooks(environment.configuration, self.host)
         driver = manila_drivers.make_driver(
             self.conf, self.backend, environment.configuration, environment.private_storage
         )
@@ -105,6 +111,17 @@ class ShareService(WorkerService):
                     environment,
                     self.engine.journal,
                     every=_EMPTY_SERVERS_SECONDS,
+                    delay=delay,
+                )
+            )
+        configuration = environment.configuration
+        if environment.hooks and configuration.safe_get("enable_periodic_hooks"):
+            tasks.append(
+                self._task(
+                    "hooks",
+                    flows.run_periodic_hooks,
+                    environment,
+                    every=configuration.safe_get("periodic_hooks_interval"),
                     delay=delay,
                 )
             )

@@ -104,6 +104,10 @@ class WorkerService(oslo_service.ServiceBase):
         """Return the flows' environment, without a driver as yet."""
         raise NotImplementedError
 
+    def _flows(self) -> FlowRegistry:
+        """Return the flows as this back end runs them."""
+        return self.registry
+
     def _new_driver(self) -> Any:
         """Make the driver; its own errors are tried again later."""
         raise NotImplementedError
@@ -132,10 +136,11 @@ class WorkerService(oslo_service.ServiceBase):
         """Begin to take casts; the rest follows in the background when the driver is ready."""
         self.database = Database.from_conf(self.conf, clock=self.clock)
         self.environment = self._environment()
+        self.served = self._flows()
         self.engine = Engine(
             self.database,
             self.host,
-            self.registry,
+            self.served,
             env=self.environment,
             settings=engine_settings.from_conf(self.conf, self.backend),
             clock=self.clock,
@@ -184,7 +189,7 @@ class WorkerService(oslo_service.ServiceBase):
     def _run_call(self, call: Any) -> Any:
         if not self.ready.is_set():
             raise exception.DriverNotInitialized(driver=self.backend)
-        definition = self.registry.flows[call.method]
+        definition = self.served.flows[call.method]
         carried = contexts.RequestContext.from_journal(call.context)
         return definition.function(self.environment, carried, **call.arguments)
 

@@ -18,7 +18,7 @@ from oslo_config import cfg
 
 from manila_lite import exception
 from manila_lite.conf import btrfs, directory, engine, opts
-from manila_lite.conf.drivers import ALIASES, load_driver_class
+from manila_lite.conf.drivers import ALIASES, load_driver_class, load_hook_class
 from manila_lite.conf.load import transport_url
 from manila_lite.conf.sections import Section
 from manila_lite.conf.service import PROTOCOLS
@@ -265,6 +265,8 @@ def _check_backend(conf: cfg.ConfigOpts, name: str) -> None:
     engine.retry_policies(conf, name)
     path = section.read("share_driver")
     load_driver_class(path, name)
+    for hook in section.read("hook_drivers"):
+        load_hook_class(hook, name)
     if ALIASES.get(path, path) == ALIASES["directory"]:
         directory.check(conf, name)
     if ALIASES.get(path, path) == ALIASES["btrfs"]:

@@ -50,6 +50,14 @@ _VOLUME = _Kind(
 )
 
 
+_HOOK = _Kind(
+    "hook_drivers",
+    "a hook",
+    {},
+    ("execute_pre_hook", "execute_post_hook", "execute_periodic_hook"),
+)
+
+
 def load_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
     """Import a share driver's class by dotted path or by short name.
 
@@ -63,6 +71,11 @@ def load_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
 def load_volume_driver_class(path: str, section: str = "DEFAULT") -> type[Any]:
     """As load_driver_class, for a volume driver."""
     return _load(path, section, _VOLUME)
+
+
+def load_hook_class(path: str, section: str = "DEFAULT") -> type[Any]:
+    """As load_driver_class, for a hook of shares."""
+    return _load(path, section, _HOOK)
 
 
 def _load(path: str, section: str, kind: _Kind) -> type[Any]:

@@ -12,11 +12,6 @@ OPTS = [
         help="Class of the driver of a back end: its dotted path, or 'directory' for the driver "
         "that needs nothing but a directory.",
     ),
-    cfg.ListOpt(
-        "hook_drivers",
-        default=[],
-        help="Classes that are called before and after driver calls. Read for compatibility.",
-    ),
     cfg.BoolOpt(
         "unmanage_remove_access_rules",
         default=False,
@@ -97,12 +92,6 @@ OPTS = [
         min=1,
         help="Seconds between two looks for offers to transfer a share that nobody accepted in "
         "time. The shares are available again.",
-    ),
-    cfg.IntOpt(
-        "periodic_hooks_interval",
-        default=300,
-        min=1,
-        help="Seconds between two periodic calls of the hook drivers.",
     ),
 ]
 

@@ -18,6 +18,7 @@ from manila_lite.conf import (
     directory,
     engine,
     exports,
+    hooks,
     images,
     localfs,
     manager,
@@ -51,7 +52,7 @@ _COMMON = (service, engine, database, rpc)
 # Registered by the plugins that read them, in whichever section they are told to.
 _NETWORKS = (network, network_standalone, neutron)
 _VOLUMES = (volume, volume_manager, images, nova, callback, coordination)
-_SHARE_BACKEND = (manager, share_driver, exports, directory, btrfs)
+_SHARE_BACKEND = (manager, share_driver, hooks, exports, directory, btrfs)
 _VOLUME_BACKEND = (volume_driver, remotefs, nfs, localfs)
 
 
@@ -61,7 +62,7 @@ def register_all(conf: cfg.ConfigOpts) -> None:
     for module in (*_COMMON, *_VOLUMES):
         module.register(conf)
     # [DEFAULT] holds what back ends have in common.
-    for shared in (manager, share_driver):
+    for shared in (manager, share_driver, hooks):
         shared.register(conf)
 
 

@@ -77,6 +77,8 @@ class ShareEnvironment(Environment):
     service_name: ClassVar[str] = "share"
 
     private_storage: PrivateStorage
+    #: Called around operations and periodically; made with the driver.
+    hooks: Sequence[Any] = ()
 
     @classmethod
     def build(

@@ -157,6 +157,10 @@ METHODS: Final[Mapping[str, Method]] = {
         Caller(TIMER, "share.environment", ("capabilities",)),
         Caller(FLOW, "share.environment", ("publish_service_capabilities",)),
     ),
+    "get_periodic_hook_data": _of(
+        "No hook is called this time; the next round tries again.",
+        _timer("share.flows.hooks", "hooks"),
+    ),
     "update_share_usage_size": _of(
         "Nothing is told this time; the next round tries again.",
         _timer("share.flows.usage", "share usage"),
@@ -395,5 +399,4 @@ AWAITED: Final[Mapping[str, str]] = {
         ),
         "replication",
     ),
-    "get_periodic_hook_data": "hooks",
 }  # fmt: skip

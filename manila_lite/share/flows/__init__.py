@@ -29,6 +29,7 @@ from manila_lite.share.flows import (
 from manila_lite.share.flows.casting import LANE_RESOLVERS
 from manila_lite.share.flows.deferred import delete_deferred
 from manila_lite.share.flows.expired import delete_expired, end_transfers
+from manila_lite.share.flows.hooks import around, run_periodic_hooks
 from manila_lite.share.flows.reconcile import reconcile
 from manila_lite.share.flows.servers.tear_down import delete_unused_servers
 from manila_lite.share.flows.usage import update_share_usage
@@ -36,6 +37,7 @@ from manila_lite.share.flows.usage import update_share_usage
 __all__ = [
     "LANE_RESOLVERS",
     "access",
+    "around",
     "capabilities",
     "connection",
     "create",
@@ -55,6 +57,7 @@ __all__ = [
     "report_capabilities",
     "resize",
     "revert",
+    "run_periodic_hooks",
     "servers",
     "snapshot_access",
     "snapshots",

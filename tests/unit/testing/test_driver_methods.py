@@ -30,7 +30,6 @@ TO_COME = {
     "create_replica", "delete_replica", "promote_replica", "update_replica_state",
     "create_replicated_snapshot", "revert_to_replicated_snapshot",
     "delete_replicated_snapshot", "update_replicated_snapshot",
-    "get_periodic_hook_data",
 }  # fmt: skip
 
 CALLERS = [
