@@ -22,11 +22,17 @@ def publish(
     The broker's confirmations are awaited at the end, all together: without them RabbitMQ may drop
     what a channel that is closed has not handed to its quorum queue yet.
     """
-    bodies = [casts.body(cast) for cast in made]
+    return publish_bodies(url, exchange, queue, [casts.body(cast) for cast in made], rate)
+
+
+def publish_bodies(
+    url: str, exchange: str, queue: str, bodies: Sequence[bytes], rate: float | None = None
+) -> list[float]:
+    """As publish(), of messages that are made already."""
     moments = []
     with kombu.Connection(url) as connection:
         confirmed = _Confirmed(connection)
-        for number in paced(len(made), rate):
+        for number in paced(len(bodies), rate):
             moments.append(time.time())
             confirmed.producer.publish(
                 bodies[number],
@@ -38,7 +44,7 @@ def publish(
             )
             if number % _READ_EVERY == 0:
                 confirmed.read_what_is_there()
-        confirmed.wait_for(len(made))
+        confirmed.wait_for(len(bodies))
     return moments
 
 
