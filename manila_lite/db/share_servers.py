@@ -106,7 +106,7 @@ _LOCK = (
     .with_for_update()
 )
 _LOCK_SUBNETS = (
-    sa.select(_n.id)
+    sa.select(_n.id, _n.deleted)
     .where(_n.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_n.id)
     .with_for_update()
@@ -209,9 +209,13 @@ def lock(connection: Connection, server_id: str) -> str | None:
     return None if row is None else str(row.status)
 
 
-def lock_subnets(connection: Connection, subnet_ids: Collection[str]) -> None:
-    """Lock the rows of subnets: of two transactions that make servers on them one waits."""
-    connection.execute(_LOCK_SUBNETS, {"ids": sorted(subnet_ids)}).all()
+def lock_subnets(connection: Connection, subnet_ids: Collection[str]) -> set[str]:
+    """Lock the rows of subnets, and return the ids of those that live.
+
+    Of two transactions that make servers on them, or delete them, one waits.
+    """
+    rows = connection.execute(_LOCK_SUBNETS, {"ids": sorted(subnet_ids)}).all()
+    return {row.id for row in rows if row.deleted == "False"}
 
 
 def allocations_of(

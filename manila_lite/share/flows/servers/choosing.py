@@ -311,8 +311,9 @@ class Provision:
         )
 
     def _carry_out_on(self, connection: Connection, view: View, chosen: Record | None) -> bool:
-        subnet_ids = [subnet["id"] for subnet in view.subnets]
-        share_servers.lock_subnets(connection, subnet_ids)
+        subnet_ids = {subnet["id"] for subnet in view.subnets}
+        if share_servers.lock_subnets(connection, subnet_ids) != subnet_ids:
+            return False
         server_id = self._usable(connection, chosen) if chosen else self._new(connection, view)
         if server_id is None:
             return False

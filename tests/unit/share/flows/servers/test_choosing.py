@@ -202,3 +202,19 @@ def test_a_server_that_is_lost_meanwhile_fails_the_share(site):
 
     assert site.status(share) == "error"
     assert site.messages(share["share_id"]) == [("002", "004")]
+
+
+def test_a_subnet_that_is_deleted_meanwhile_gets_no_server(site):
+    site.made()
+    share = site.add_networked_share()
+
+    def choose(*args, **kwargs):
+        with site.database.writer() as connection:
+            connection.execute(models.share_network_subnets.update().values(deleted="x"))
+
+    site.driver.answers[CHOOSE] = choose
+
+    operation = site.create(share)
+
+    assert "has no subnet in availability zone" in operation["error"]
+    assert len(site.servers()) == 1
