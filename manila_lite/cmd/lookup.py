@@ -46,7 +46,8 @@ def share(connection: Connection, name_or_id: str) -> Record:
 
 
 def snapshot(connection: Connection, name_or_id: str) -> Record:
-    """The snapshot of this id, beginning of an id, or name, with instances and status.
+    """The snapshot of this id, beginning of an id, or name, with instances, export locations
+    and status.
 
     Raises ShareSnapshotNotFound; Refused when several snapshots fit.
     """
@@ -54,6 +55,9 @@ def snapshot(connection: Connection, name_or_id: str) -> Record:
     record = snapshot_rows.get_snapshot(connection, found) if found else None
     if record is None:
         raise exception.ShareSnapshotNotFound(snapshot_id=name_or_id)
+    first = record["instance"]
+    paths = snapshot_rows.export_locations_of(connection, first["id"]) if first else []
+    record["export_locations"] = paths
     return record
 
 

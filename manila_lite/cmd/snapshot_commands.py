@@ -180,6 +180,7 @@ def _view(found: Record) -> dict[str, Any]:
         "share_id": found["share_id"],
         "size": found["size"],
         "share_proto": found["share_proto"],
+        "export_locations": [e["path"] for e in found["export_locations"]],
         "status": found["status"],
         "progress": found["progress"],
         "project_id": found["project_id"],
