@@ -25,6 +25,9 @@ from manila_lite.db.models import (
     share_server_backend_details,
     share_server_share_network_subnet_mappings,
     share_servers,
+    share_snapshot_instances,
+    share_snapshots,
+    shares,
 )
 from manila_lite.db.records import Record
 
@@ -99,6 +102,23 @@ _UNUSED = (
         ~_USERS[1],
     )
     .order_by(_s.id)
+)
+_SHARES_ON = (
+    sa.select(_i.share_server_id, sa.func.count(), sa.func.sum(shares.c.size))
+    .join(shares, shares.c.id == _i.share_id)
+    .where(_i.share_server_id.in_(sa.bindparam("ids", expanding=True)), _i.deleted == "False")
+    .group_by(_i.share_server_id)
+)
+_SNAPSHOTS_ON = (
+    sa.select(_i.share_server_id, sa.func.sum(share_snapshots.c.size))
+    .join(share_snapshot_instances, share_snapshot_instances.c.share_instance_id == _i.id)
+    .join(share_snapshots, share_snapshots.c.id == share_snapshot_instances.c.snapshot_id)
+    .where(
+        _i.share_server_id.in_(sa.bindparam("ids", expanding=True)),
+        _i.deleted == "False",
+        share_snapshot_instances.c.deleted == "False",
+    )
+    .group_by(_i.share_server_id)
 )
 _LOCK = (
     sa.select(_s.id, _s.status)
@@ -196,6 +216,18 @@ def list_servers(
 def is_used(connection: Connection, server_id: str) -> bool:
     """Whether a living share instance or share group is on the server."""
     return bool(connection.execute(_IS_USED, {"server_id": server_id}).scalar())
+
+
+def load_of(connection: Connection, ids: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Return {server id: (shares on it, GiB of these and of their snapshots)}; 0 are left out."""
+    wanted = {"ids": sorted(ids)}
+    found = {
+        row[0]: (int(row[1]), int(row[2] or 0)) for row in connection.execute(_SHARES_ON, wanted)
+    }
+    for server_id, size in connection.execute(_SNAPSHOTS_ON, wanted):
+        number, sizes = found[server_id]
+        found[server_id] = (number, sizes + int(size or 0))
+    return found
 
 
 def unused(connection: Connection, host: str, before: datetime.datetime) -> list[str]:

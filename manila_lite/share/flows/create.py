@@ -64,6 +64,8 @@ def creation_failed(
 def _detail(error: BaseException, snapshot_id: str | None) -> str:
     if isinstance(error, common.UnexpectedShareNetwork):
         return messages.DETAIL_UNEXPECTED_NETWORK
+    if isinstance(error, choosing.MissingSecurityService):
+        return messages.DETAIL_MISSING_SECURITY_SERVICE
     if isinstance(error, _NO_SERVER):
         return messages.DETAIL_NO_SHARE_SERVER
     if snapshot_id is not None:

@@ -16,7 +16,8 @@ from manila_lite.db.session import Database
 from manila_lite.db.writes import execute_writes
 from manila_lite.engine import Pending
 from manila_lite.share import flows
-from manila_lite.share.flows.servers.choosing import NewShare, Provision
+from manila_lite.share.flows.servers.choosing import Provision
+from manila_lite.share.flows.servers.customers import NewShare
 from manila_lite.share.flows.servers.tear_down import _mark_on
 from tests.support.servers import ServerSite
 

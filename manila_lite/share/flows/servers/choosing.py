@@ -11,25 +11,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite import exception, server_states
 from manila_lite.db import (
-    models,
     server_networks,
-    share_groups,
     share_server_changes,
     share_servers,
 )
-from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.engine import Operation, Pending, Schedule
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.share.flows import casting, common
-from manila_lite.share.flows.servers.common import SET_UP, supports
+from manila_lite.share.flows.servers.common import SET_UP, get_network, supports
+from manila_lite.share.flows.servers.customers import Customer, NewGroup, NewShare
 
 # Setting up ends by itself, well or badly; this is only the last resort.
 DEADLINE: Final = 24 * 3600.0  # seconds
@@ -44,6 +41,13 @@ class NoShareNetwork(exception.InvalidInput):
     )
 
 
+class MissingSecurityService(exception.InvalidInput):
+    message = (
+        "Share network %(share_network_id)s has no security service of type %(kind)s, which this "
+        "back end needs for shares of protocol %(protocol)s."
+    )
+
+
 class ShareServerNotSetUp(exception.ShareServerNotCreated):
     """The operation that set the server up has failed, and has told the users of it."""
 
@@ -54,73 +58,6 @@ class ShareServerLost(exception.ShareServerNotCreated):
     message = "Share server %(share_server_id)s is '%(status)s' instead of 'active'."
 
 
-@dataclasses.dataclass(frozen=True)
-class Customer:
-    """What is to be put on a server: which rows say so, and which question the driver is asked."""
-
-    id: str
-    table: ClassVar[sa.Table]
-
-    def read(self, connection: Connection, template: str) -> Record | None:
-        """Return the row as it is now: share_server_id, share_network_id, zone, host."""
-        raise NotImplementedError
-
-    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
-        """Ask the driver for one of the servers; None: it wants a new one."""
-        raise NotImplementedError
-
-    def share_type_id(self, row: Record) -> str | None:
-        """The share type that a new server is made for."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class NewShare(Customer):
-    """A share instance; snapshot: what it is made from; network_id: other than its row's."""
-
-    snapshot: Record | None = None
-    network_id: str | None = None
-    table: ClassVar[sa.Table] = models.share_instances
-
-    def read(self, connection: Connection, template: str) -> Record | None:
-        row = share_rows.get_instance(connection, self.id, template)
-        if row is None:
-            return None
-        row["share_network_id"] = self.network_id or row["share_network_id"]
-        if row["share_group_id"] is not None:
-            row["share_group"] = share_groups.get_group(connection, row["share_group_id"])
-        return row
-
-    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
-        return driver.choose_share_server_compatible_with_share(
-            context, servers, row, snapshot=self.snapshot, share_group=row.get("share_group")
-        )
-
-    def share_type_id(self, row: Record) -> str | None:
-        found: str | None = row["share_type_id"]
-        return found
-
-
-@dataclasses.dataclass(frozen=True)
-class NewGroup(Customer):
-    """A share group; group_snapshot: what it is made from."""
-
-    group_snapshot: Any = None
-    table: ClassVar[sa.Table] = models.share_groups
-
-    def read(self, connection: Connection, template: str) -> Record | None:
-        return share_groups.get_group(connection, self.id)
-
-    def choose(self, driver: Any, context: Any, servers: list[Record], row: Record) -> Any:
-        return driver.choose_share_server_compatible_with_share_group(
-            context, servers, row, share_group_snapshot=self.group_snapshot
-        )
-
-    def share_type_id(self, row: Record) -> str | None:
-        types = row.get("share_types") or ()
-        return types[0]["share_type_id"] if types else None
-
-
 @dataclasses.dataclass
 class View:
     """What one look at the database shows."""
@@ -129,9 +66,12 @@ class View:
     assigned: Record | None
     subnets: list[Record]
     servers: dict[str, Record]
+    full: set[str] = dataclasses.field(default_factory=set)
 
     def with_status(self, status: str) -> list[Record]:
-        return [server for server in self.servers.values() if server["status"] == status]
+        """Return the servers of that status that have room."""
+        found = self.servers.values()
+        return [one for one in found if one["status"] == status and one["id"] not in self.full]
 
 
 # -- from a flow -------------------------------------------------------------------------------
@@ -150,10 +90,26 @@ def provide(op: Operation, instance: Record, snapshot: Record | None = None) -> 
     parent = snapshot["share"]["share_server_id"] if snapshot and snapshot["share"] else None
     if instance["share_network_id"] is None and parent is None:
         raise NoShareNetwork(instance=instance["id"])
+    _check_security_services(op, instance)
     found = wait_for_server(op, NewShare(instance["id"], snapshot))
     instance["share_server_id"] = found["id"]
     instance["share_server"] = found
     return found
+
+
+def _check_security_services(op: Operation, instance: Record) -> None:
+    """Raise MissingSecurityService where the network lacks one that the driver says it needs."""
+    needed = getattr(op.env.driver, "dhss_mandatory_security_service_association", None) or {}
+    kinds = needed.get((instance["share_proto"] or "").lower()) or ()
+    if not kinds or instance["share_network_id"] is None:
+        return
+    network = get_network(op, instance["share_network_id"])
+    present = {service["type"].lower() for service in network["security_services"]}
+    for kind in kinds:
+        if kind.lower() not in present:
+            raise MissingSecurityService(
+                share_network_id=network["id"], kind=kind, protocol=instance["share_proto"]
+            )
 
 
 def provide_for_group(op: Operation, group: Record, group_snapshot: Any = None) -> Record | None:
@@ -252,7 +208,22 @@ class Provision:
         servers = share_servers.usable_on_subnet(
             connection, self._environment.host, subnets[0]["id"]
         )
-        return View(row, assigned or None, subnets, servers)
+        full = self._full(connection, row, servers)
+        return View(row, assigned or None, subnets, servers, full)
+
+    def _full(self, connection: Connection, row: Record, servers: dict[str, Record]) -> set[str]:
+        """Return the servers on which there is no room left, by the limits of drivers with such."""
+        driver = self._environment.driver
+        most = getattr(driver, "max_shares_per_share_server", -1)
+        most_gib = getattr(driver, "max_share_server_size", -1)
+        if most == most_gib == -1 or not servers:
+            return set()
+        more, more_gib = (1, int(row["size"] or 0)) if "size" in row else (0, 0)
+        return {
+            key
+            for key, (number, gib) in share_servers.load_of(connection, servers).items()
+            if -1 < most < number + more or -1 < most_gib < gib + more_gib
+        }
 
     def _parent(self, connection: Connection) -> Record | None:
         snapshot = getattr(self._customer, "snapshot", None)

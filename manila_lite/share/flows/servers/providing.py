@@ -12,7 +12,8 @@ from manila_lite.context import RequestContext
 from manila_lite.engine import Pending
 from manila_lite.engine.registry import CALL, flow
 from manila_lite.share.environment import ShareEnvironment
-from manila_lite.share.flows.servers.choosing import NewShare, Provision
+from manila_lite.share.flows.servers.choosing import Provision
+from manila_lite.share.flows.servers.customers import NewShare
 from manila_lite.share.flows.snapshots import get_snapshot
 
 #: How long a server that is being set up for others is waited for: the caller waits a minute.

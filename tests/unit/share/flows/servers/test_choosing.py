@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
+
 from manila_lite import exception
 from manila_lite.db import models
 from tests.support.shares import EXPORT, Site, Turns
@@ -218,3 +220,38 @@ def test_a_subnet_that_is_deleted_meanwhile_gets_no_server(site):
 
     assert "has no subnet in availability zone" in operation["error"]
     assert len(site.servers()) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "together"),
+    [
+        ({"max_shares_per_share_server": 1}, False),
+        ({"max_shares_per_share_server": 2}, True),
+        ({"max_share_server_size": 14}, False),
+        ({"max_share_server_size": 15}, True),
+        ({"max_shares_per_share_server": -1, "max_share_server_size": -1}, True),
+    ],
+)
+def test_a_server_that_is_full_by_its_drivers_limits_is_not_offered(site, limits, together):
+    first, server = site.made()
+    site.add_snapshot(first, "available")
+    for name, value in limits.items():
+        setattr(site.driver, name, value)
+
+    _, other = site.made()
+
+    assert (other.id == server.id) is together
+
+
+def test_a_driver_may_need_security_services_for_a_protocol(site):
+    site.driver.dhss_mandatory_security_service_association = {"nfs": ["ldap"], "cifs": ["x"]}
+    share = site.add_networked_share()
+
+    operation = site.create(share)
+
+    assert "network has no security service of type ldap" in operation["error"]
+    assert site.messages(share["share_id"]) == [("002", "025")]
+    site.add_security_service("ldap")
+    site.retry(operation["uuid"])
+    site.run(3)
+    assert site.status(share) == "available"
