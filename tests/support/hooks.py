@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hook that writes down what it is told and answers as the test says."""
 
+import json
+
 from manila_lite.share.hooks import HookBase
 
 SWITCHES = ("enable_pre_hooks", "enable_post_hooks", "enable_periodic_hooks")
@@ -39,3 +41,20 @@ class RecordingHook(HookBase):
 
     def times(self, when):
         return [entry[0] for entry in self.told].count(when)
+
+
+class FileHook(RecordingHook):
+    """Writes a line for each call into the file ``<scripted_journal>.hooks``.
+
+    It fails for casts whose filter properties say so: ``{"hook": "before"}``, or "after".
+    """
+
+    def _tell(self, when, func_name, **arguments):
+        instance = arguments.get("share_instance_id")
+        instances = [row["id"] for row in arguments.get("data", ())]
+        line = json.dumps([when, func_name, instance, arguments.get("before"), instances])
+        with open(f"{self.get_config_option('scripted_journal')}.hooks", "a") as file:
+            file.write(f"{line}\n")
+        if (arguments.get("filter_properties") or {}).get("hook") == when:
+            raise ValueError(f"the hook does not want it {when}")
+        return f"seen {instance}"
