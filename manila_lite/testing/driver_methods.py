@@ -293,10 +293,10 @@ METHODS: Final[Mapping[str, Method]] = {
     # -- share servers
     "choose_share_server_compatible_with_share": _of(
         "The share instance is in ``error``, with a message.",
-        _flow("servers.choosing", *_CREATE, "provide_share_server"),
+        _flow("servers.customers", *_CREATE, "provide_share_server"),
     ),
     "choose_share_server_compatible_with_share_group": _of(
-        _GROUP_ERROR, _flow("servers.choosing", *_GROUP_MADE)
+        _GROUP_ERROR, _flow("servers.customers", *_GROUP_MADE)
     ),
     "setup_server": _of(_SERVER_ERROR, _flow("servers.set_up", *_SET_UP)),
     "_setup_server": _of(_CALLERS, _method("servers", "setup_server")),
