@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from manila_lite import states
 from manila_lite.db.guards import one_of
@@ -55,7 +54,6 @@ class RuleChanges:
             (*_PRESENT, states.ACCESS_DENYING),
             states.ACCESS_ERROR,
         )
-        self._queue = _changing(mappings, mine, _PRESENT, states.ACCESS_QUEUED_TO_APPLY)
         self._change = _changing(mappings, mine, _PRESENT, states.ACCESS_QUEUED_TO_UPDATE)
         self._deny = _changing(
             mappings,
@@ -117,10 +115,6 @@ class RuleChanges:
     def forgotten(self, access_id: str, now: datetime.datetime) -> list[Write]:
         """Delete a rule that no instance has any more."""
         return [Write(self._forget, {"b_access_id": access_id, "b_now": now})]
-
-    def queued_again(self, instance_id: str, now: datetime.datetime) -> list[Write]:
-        """Have all rules applied again that are, or are to be, on an instance."""
-        return [_of(self._queue, instance_id, now)]
 
     def queued_to_update(self, instance_id: str, now: datetime.datetime) -> list[Write]:
         """Have all rules changed that are, or are to be, on an instance."""
@@ -185,9 +179,6 @@ class _ShareRuleChanges(RuleChanges):
         metadata = Write(self._forget_metadata, {"b_access_id": access_id, "b_now": now})
         return [metadata, *super().forgotten(access_id, now)]
 
-    def queued_again(self, instance_id: str, now: datetime.datetime) -> list[Write]:
-        return [*super().queued_again(instance_id, now), *status_of_rules(instance_id, now)]
-
     def queued_to_update(self, instance_id: str, now: datetime.datetime) -> list[Write]:
         return [*super().queued_to_update(instance_id, now), *status_of_rules(instance_id, now)]
 
@@ -235,12 +226,6 @@ _SET_KEY = (
     )
     .values(access_key=sa.bindparam("b_key"), updated_at=_NOW)
 )
-_INSTANCES_OF_SHARE = (
-    sa.select(_i.id)
-    .where(_i.share_id == sa.bindparam("share_id"), _i.deleted == "False")
-    .order_by(_i.id)
-)
-
 OF_SHARE: Final = _ShareRuleChanges()
 OF_SNAPSHOT: Final = RuleChanges(
     share_snapshot_access_map,
@@ -269,9 +254,3 @@ def read_only(instance_id: str, is_read_only: bool, now: datetime.datetime) -> l
     """Have an instance's rules changed: all to "ro", or all to what they say themselves."""
     parameters = {"b_instance_id": instance_id, "b_read_only": is_read_only, "b_now": now}
     return [Write(_READ_ONLY, parameters), *OF_SHARE.queued_to_update(instance_id, now)]
-
-
-def deny_all_writes(connection: Connection, share_id: str, now: datetime.datetime) -> list[Write]:
-    """Queue every rule of a share for denial, on each of its instances."""
-    found = connection.execute(_INSTANCES_OF_SHARE, {"share_id": share_id}).scalars()
-    return [write for key in found.all() for write in OF_SHARE.queued_to_deny(key, now)]

@@ -11,13 +11,10 @@ from sqlalchemy.engine import Connection
 
 from manila_lite import exception, states
 from manila_lite.db import access, access_changes, messages, share_servers
-from manila_lite.db import shares as share_rows
-from manila_lite.db.access_changes import deny_all_writes
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Operation, flow
 from manila_lite.engine.journal import NewOperation
-from manila_lite.share.environment import ShareEnvironment
 from manila_lite.share.flows import access_driver, casting, common
 from manila_lite.share.flows.access_passes import Subject, bring_in_line, failed
 
@@ -133,26 +130,6 @@ def _start(op: Operation, ids: list[str], server_id: str | None) -> None:
             for key in ids
         ]
     )
-
-
-def deny_all(environment: ShareEnvironment, share_id: str) -> None:
-    """Deny every rule of a share: queue the denials and start an update of each instance here.
-
-    Instances on other hosts are updated by those, when they look for rules that are stuck.
-    """
-    journal = casting.journal_of(environment)
-    now = environment.clock.now()
-
-    def work(connection: Connection) -> None:
-        execute_writes(connection, [deny_all_writes(connection, share_id, now)])
-        found = share_rows.list_instances_of_share(connection, share_id)
-        here = [i["id"] for i in found if share_rows.backend_of(i["host"]) == environment.host]
-        journal.insert_on(
-            connection, [casting.internal(UPDATE_ACCESS, share_instance_id=key) for key in here]
-        )
-
-    environment.db.run(work)
-    journal.on_recorded()
 
 
 def stuck(

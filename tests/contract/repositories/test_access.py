@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from manila_lite.db import access, access_changes, models
+from manila_lite.db import access, access_changes
 from manila_lite.db.writes import execute_writes
 from tests.contract.repositories.conftest import NOW
 from tests.support.access import ShareRules, SnapshotRules
@@ -100,16 +100,10 @@ def test_what_is_refused_ends_in_error_whether_it_was_to_come_or_to_go(rules, ch
     assert unchanged(rules)
 
 
-@pytest.mark.parametrize(
-    ("change", "queued"),
-    [("queued_again", "queued_to_apply"), ("queued_to_update", "queued_to_update")],
-)
-def test_all_that_is_or_is_to_be_can_be_queued_once_more(
-    rules, changes, each, write, change, queued
-):
-    write(changes(change))
+def test_all_that_is_or_is_to_be_can_be_queued_for_a_change(rules, changes, each, write):
+    write(changes("queued_to_update"))
 
-    again = dict.fromkeys(("applying", "updating", "active"), queued)
+    again = dict.fromkeys(("applying", "updating", "active"), "queued_to_update")
     assert by_old_state(rules, each) == {state: again.get(state, state) for state in STATES}
     assert unchanged(rules)
 
@@ -180,21 +174,6 @@ def test_an_instance_is_made_read_only_and_back(site, share, write):
 
     write(access_changes.read_only(share["instance_id"], False, NOW))
     assert site.instance(share)["cast_rules_to_readonly"] is False
-
-
-def test_all_rules_of_a_share_are_denied_on_each_of_its_instances(site, share, read, write):
-    rules = ShareRules(site, share)
-    row = {"id": "replica", "share_id": share["share_id"], "status": "available",
-           "cast_rules_to_readonly": False, "deleted": "False"}  # fmt: skip
-    with site.database.writer() as connection:
-        connection.execute(models.share_instances.insert(), row)
-    rule = rules.allow(state="active")
-    rules.map(rule, "error", "replica")
-
-    write(read(access_changes.deny_all_writes, share["share_id"], NOW))
-
-    states = [row["state"] for row in site.rows(models.share_instance_access_map)]
-    assert states == ["queued_to_deny"] * 2
 
 
 def test_a_rule_that_two_instances_lose_at_once_goes_with_the_second(site, share):

@@ -700,20 +700,6 @@ def test_a_crash_in_between_starts_no_update_twice(site, rules, monkeypatch):
     assert site.driver.called("update_access") == 1
 
 
-def test_all_rules_of_a_share_can_be_denied(site, rules, share):
-    found = [rules.allow(f"10.0.0.{n}", state) for n, state in enumerate(
-        ["active", "error", "queued_to_apply", "applying", "queued_to_update", "queued_to_deny"]
-    )]  # fmt: skip
-
-    access.deny_all(site.environment, share["share_id"])
-    assert set(rules.states().values()) == {"queued_to_deny"}
-    assert rules.status() == "syncing"
-    site.run()
-
-    assert asked(site)[2] == sorted(found)
-    assert (rules.states(), rules.living(), rules.status()) == ({}, set(), "active")
-
-
 @pytest.mark.parametrize("state", ["queued_to_apply", "queued_to_deny", "applying", "denying"])
 def test_rules_that_nobody_takes_up_are_found(site, rules, state):
     rules.allow(state=state)
