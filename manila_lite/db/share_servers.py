@@ -172,7 +172,9 @@ def _on_subnets(server: Record, subnets: list[Record]) -> None:
     for subnet in subnets:
         del subnet["of_server"], subnet["of_project"]
     server["share_network_subnets"] = subnets
-    server["share_network_subnet_ids"] = [subnet["id"] for subnet in subnets]
+    ids = server["share_network_subnet_ids"] = [subnet["id"] for subnet in subnets]
+    # Drivers from before a server could be on several.
+    server["share_network_subnet_id"] = ids[0] if ids else None
 
 
 def attach(connection: Connection, instances: Sequence[Record]) -> None:

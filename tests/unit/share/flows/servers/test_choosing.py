@@ -18,6 +18,7 @@ def test_the_first_share_of_a_network_gets_a_new_server(site):
     assert given["id"] == server.id
     assert given["backend_details"] == {"name": "server-on-the-storage"}
     assert given["share_network_id"] == site.network
+    assert given["share_network_subnet_id"] == given["share_network_subnet_ids"][0]
     assert site.driver.argument("create_share", "share")["share_server"]["id"] == server.id
 
 
