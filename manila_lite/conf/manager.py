@@ -10,7 +10,7 @@ OPTS = [
         "share_driver",
         default="manila.share.drivers.generic.GenericShareDriver",
         help="Class of the driver of a back end: its dotted path, or 'directory' for the driver "
-        "that needs nothing but a directory.",
+        "that needs nothing but a directory, or 'btrfs' for the one that makes subvolumes.",
     ),
     cfg.BoolOpt(
         "unmanage_remove_access_rules",
