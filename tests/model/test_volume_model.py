@@ -334,9 +334,10 @@ class VolumeMachine(VolumeWorld):
     def volume_is_repaired(self, pick: int, dying: list[int]) -> None:
         """One that needs it, where there is one."""
         volumes = [volume for volume in self.volumes if volume.untidy] or self.volumes
-        if not volumes:
-            return
-        volume = volumes[pick % len(volumes)]
+        if volumes:
+            self._repair(volumes[pick % len(volumes)], dying)
+
+    def _repair(self, volume: Volume, dying: list[int]) -> None:
         ids = [snapshot.id for snapshot in volume.snapshots]
         self.carry_out(
             "repair",
@@ -424,9 +425,9 @@ class VolumeMachine(VolumeWorld):
 
     def _check_the_end(self) -> None:
         """Everything is looked at by others, and can be deleted without a trace."""
-        for number, volume in enumerate(self.volumes):
+        for volume in self.volumes:
             if volume.untidy:
-                self.volume_is_repaired(number, [])
+                self._repair(volume, [])
             for snapshot in [snapshot for snapshot in volume.snapshots if snapshot.doomed]:
                 self._delete(volume, snapshot, [])
             checks.check_all(self)

@@ -261,6 +261,20 @@ def test_a_volume_that_grew_keeps_its_size_when_it_goes_back(driver, make, snaps
     assert data.holds(driver, model, 0x11)
 
 
+def test_what_an_abandoned_clone_left_is_in_the_way_of_nobody(subject, driver, make, snapshot_of):
+    model = make(0x11)
+    latest = snapshot_of(model)
+    files = subject.files()
+    data.write(driver, model, 0x22)
+    leftover = volume_models.snapshot(model, id=f"tmp-snap-{model.id}")
+    driver.create_snapshot(leftover)
+    data.write(driver, model, 0x33)
+    model.status = "reverting"
+    driver.revert_to_snapshot(None, model, latest)
+    assert data.holds(driver, model, 0x11)
+    assert subject.files() == files
+
+
 def test_a_volume_does_not_go_back_to_an_older_snapshot(driver, make, snapshot_of):
     model = make(0x11)
     older = snapshot_of(model)

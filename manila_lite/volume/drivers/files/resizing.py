@@ -8,10 +8,12 @@ from typing import Any
 
 from manila_lite import exception
 from manila_lite.volume.drivers.files.base import GIB, OwnFiles
+from manila_lite.volume.drivers.remotefs.copies import temporary_snapshot
 from manila_lite.volume.drivers.remotefs.locks import locked_volume_id_operation
 from manila_lite.volume.qcow2 import qemu_img
 from manila_lite.volume.qcow2.chain import Image
 from manila_lite.volume.qcow2.names import attempt
+from manila_lite.volume.qcow2.survey import Survey
 
 LOG = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class ResizingMethods(OwnFiles):
         something has the volume open. Nothing is changed before the new image is complete.
         """
         self._ensure_share_mounted(volume.provider_location)
-        found = self._settled(volume)
+        found = self._without_leftover(volume)
         if found.files.get(snapshot.id) != found.active:
             raise exception.InvalidSnapshot(
                 reason=f"{snapshot.id} is not the latest snapshot of volume {volume.id}"
@@ -64,6 +66,18 @@ class ResizingMethods(OwnFiles):
         self._refuse_in_use(volume, path)
         LOG.info("Volume %s goes back to snapshot %s", volume.id, snapshot.id)
         self._renew_overlay(path, base, max(base.virtual_size, volume.size * GIB))
+
+    def _without_leftover(self, volume: Any) -> Survey:
+        """The volume's images, when the snapshot that an abandoned clone left is merged away.
+
+        While a clone is being made, nobody else has the volume's lock.
+        """
+        found, leftover = self._settled(volume), temporary_snapshot(volume, volume)
+        if leftover.id not in found.files:
+            return found
+        self._refuse_guest(found)
+        self._delete_detached(leftover, found)
+        return self._settled(volume)
 
     def _renew_overlay(self, path: str, base: Image, size: int) -> None:
         """Put an empty overlay into the place of one; size is in bytes."""
