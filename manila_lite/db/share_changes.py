@@ -14,6 +14,7 @@ from manila_lite.db import export_locations
 from manila_lite.db.guards import status_write
 from manila_lite.db.models import (
     share_access_map,
+    share_access_rules_metadata,
     share_instance_access_map,
     share_instances,
     share_metadata,
@@ -76,6 +77,15 @@ _DELETE_ACCESS = (
         _NO_OTHER_INSTANCE,
     )
     .values(deleted=share_access_map.c.id, deleted_at=sa.bindparam("b_now"))
+)
+_of_rule = share_access_rules_metadata.c
+# The column is text here, and the key is a number.
+_DELETE_METADATA_OF_RULE = (
+    share_access_rules_metadata.update()
+    .where(
+        _of_rule.access_id == sa.bindparam("b_id"), _of_rule.deleted == "False", _NO_OTHER_INSTANCE
+    )
+    .values(deleted=sa.cast(_of_rule.id, sa.String(36)), deleted_at=sa.bindparam("b_now"))
 )
 _mapping = share_instance_access_map.c
 _DELETE_MAPPING = (
@@ -179,7 +189,8 @@ def deleted(
 
 
 def _without_rule(rule: Mapping[str, Any], share: dict[str, Any]) -> list[Write]:
-    writes = [Write(_DELETE_ACCESS, {"b_id": rule["access_id"], **share})]
+    parameters = {"b_id": rule["access_id"], **share}
+    writes = [Write(_DELETE_ACCESS, parameters), Write(_DELETE_METADATA_OF_RULE, parameters)]
     if rule["mapping_id"] is not None:
         parameters = {"b_id": rule["mapping_id"], "b_now": share["b_now"]}
         writes.append(Write(_DELETE_MAPPING, parameters))

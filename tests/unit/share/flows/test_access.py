@@ -725,12 +725,16 @@ def test_rules_of_a_share_on_which_something_is_under_way_wait(site, rules, shar
 def test_rules_go_with_their_share(site, rules, share):
     states = ["active", "error", "queued_to_apply", "denying"]
     found = [rules.allow(f"10.0.0.{n}", state) for n, state in enumerate(states)]
+    pair = {"access_id": found[0], "key": "k", "value": "v", "deleted": "False"}
+    with site.database.writer() as connection:
+        connection.execute(models.share_access_rules_metadata.insert(), pair)
     site.force(share, "deleting")
 
     site.do("delete_share_instance", share_instance_id=share["instance_id"])
 
     assert asked(site) == ([], [], found)
     assert (rules.states(), rules.living()) == ({}, set())
+    assert site.rows(models.share_access_rules_metadata, deleted="False") == []
 
 
 # -- what it costs -------------------------------------------------------------------------------
