@@ -87,6 +87,17 @@ def test_error_after_fails_the_operation_after_the_driver(site):
     assert site.driver.called("create_share") == 1
 
 
+def test_retry_calls_the_hook_again_and_not_the_driver(site):
+    share = site.add_share()
+    site.hook.answers["after"] = ValueError("not today")
+    uuid = site.create(share)["uuid"]
+    del site.hook.answers["after"]
+    site.retry(uuid)
+    assert (site.operation(uuid)["state"], site.status(share)) == ("succeeded", "available")
+    assert (site.hook.times("before"), site.hook.times("after")) == (1, 2)
+    assert site.driver.called("create_share") == 1
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_suppressed_errors_change_nothing(site, when):
     share = site.add_share()
