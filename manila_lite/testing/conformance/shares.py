@@ -196,6 +196,8 @@ class UnmanageShare(OfShare):
     name = "unmanage"
     methods = ("unmanage", "unmanage_with_server")
     error = states.UNMANAGE_ERROR
+    # The interface's own lets go without a word.
+    can_be_unsupported = False
 
     @classmethod
     def unclaimed(cls, site: Site) -> str | None:

@@ -223,6 +223,8 @@ class UnmanageSnapshot(OfSnapshot):
     name = "unmanage_snapshot"
     methods = ("unmanage_snapshot", "unmanage_snapshot_with_server")
     error = states.UNMANAGE_ERROR
+    # The interface's own lets go without a word.
+    can_be_unsupported = False
 
     @classmethod
     def unclaimed(cls, site: Site) -> str | None:
