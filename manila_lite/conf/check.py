@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from oslo_config import cfg
 
 from manila_lite import exception
-from manila_lite.conf import btrfs, directory, engine, opts
+from manila_lite.conf import btrfs, directory, engine, namespace, opts
 from manila_lite.conf.drivers import ALIASES, load_driver_class, load_hook_class
 from manila_lite.conf.load import transport_url
 from manila_lite.conf.sections import Section
@@ -271,3 +271,5 @@ def _check_backend(conf: cfg.ConfigOpts, name: str) -> None:
         directory.check(conf, name)
     if ALIASES.get(path, path) == ALIASES["btrfs"]:
         btrfs.check(conf, name)
+    if ALIASES.get(path, path) == ALIASES["namespace"]:
+        namespace.check(conf, name)

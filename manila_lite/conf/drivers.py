@@ -14,6 +14,7 @@ from manila_lite import exception, no_eventlet
 ALIASES = {
     "directory": "manila_lite.share.drivers.directory.DirectoryDriver",
     "btrfs": "manila_lite.share.drivers.btrfs.BtrfsDriver",
+    "namespace": "manila_lite.share.drivers.namespace.NamespaceDriver",
 }
 
 LOCALFS = "manila_lite.volume.drivers.localfs.LocalFsDriver"

@@ -22,6 +22,7 @@ from manila_lite.conf import (
     images,
     localfs,
     manager,
+    namespace,
     network,
     network_standalone,
     neutron,
@@ -52,7 +53,7 @@ _COMMON = (service, engine, database, rpc)
 # Registered by the plugins that read them, in whichever section they are told to.
 _NETWORKS = (network, network_standalone, neutron)
 _VOLUMES = (volume, volume_manager, images, nova, callback, coordination)
-_SHARE_BACKEND = (manager, share_driver, hooks, exports, directory, btrfs)
+_SHARE_BACKEND = (manager, share_driver, hooks, exports, directory, btrfs, namespace)
 _VOLUME_BACKEND = (volume_driver, remotefs, nfs, localfs)
 
 

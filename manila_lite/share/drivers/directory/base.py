@@ -48,12 +48,13 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
 
     _PREFIX: ClassVar[str] = "directory"
     _OPTS: ClassVar[list[cfg.Opt]] = options.OPTS
+    _SHARE_SERVERS: ClassVar[bool] = False
     _store: Trees
 
     def __init__(self, *args: Any, clock: Clock | None = None, **kwargs: Any) -> None:
-        """As every share driver; ``clock`` is for tests. Supports no share servers."""
+        """As every share driver; ``clock`` is for tests."""
         opts = [*kwargs.pop("config_opts", []), self._OPTS]
-        super().__init__(False, *args, config_opts=opts, **kwargs)
+        super().__init__(self._SHARE_SERVERS, *args, config_opts=opts, **kwargs)
         self._clock = clock or SystemClock()
         section = getattr(self.configuration, "config_group", None) or "DEFAULT"
         self._section = section

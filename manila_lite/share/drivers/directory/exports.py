@@ -30,12 +30,13 @@ class Exports:
 
     def check(self) -> None:
         """Raise ConfigurationError for helpers that can never work."""
-        self._helpers.check()
+        for helpers in self._everywhere():
+            helpers.check()
 
     def check_protocol(self, share: Model) -> None:
         """Raise InvalidShare for a share that no helper can export."""
-        if self._helpers:
-            self._helpers.of(share)
+        if helpers := self._of(share):
+            helpers.of(share)
 
     def ensure(
         self, share: Model | None, place: Place, kept: Sequence[Mapping[str, str]] | None
@@ -45,37 +46,50 @@ class Exports:
         kept: the rules in its metadata; None where there never were any. share: see `_exports`.
         """
         path = self._root.data_path(place)
-        if not self._helpers or share is None:
+        helpers = Helpers() if share is None else self._of(share)
+        if not helpers or share is None:
             return [{"path": f"{self._host}:{path}", "is_admin_only": False, "metadata": {}}]
         rules = None if kept is None else access.rules(kept)
-        return self._helpers.of(share).ensure(place.name, path, rules)
+        return helpers.of(share).ensure(place.name, path, rules)
 
     def update_access(
         self, share: Model, place: Place, rules: Sequence[Mapping[str, Any]]
     ) -> RuleUpdates:
         """Let in whom the rules name; return updates for the rules that are not in force."""
-        if not self._helpers:
+        helpers = self._of(share)
+        if not helpers:
             return access.refused(rules)
         path = self._root.data_path(place)
-        return self._helpers.of(share).update_access(place.name, path, rules)
+        return helpers.of(share).update_access(place.name, path, rules)
 
     def refresh(self, share: Model, place: Place) -> None:
         """Show clients the directory that took the place of the exported one."""
-        if self._helpers:
-            self._helpers.of(share).refresh(place.name, self._root.data_path(place))
+        if helpers := self._of(share):
+            helpers.of(share).refresh(place.name, self._root.data_path(place))
 
     def remove(self, place: Place) -> None:
         """Take an export away, by whatever protocol."""
-        self._helpers.remove(place.name)
+        for helpers in self._everywhere():
+            helpers.remove(place.name)
 
     def remove_path(self, parts: Sequence[str]) -> None:
         """The same for a directory below the root that gets another name."""
         if len(parts) == 2 and parts[0] in {kind.value for kind in Kind}:
-            self._helpers.remove(parts[1])
+            for helpers in self._everywhere():
+                helpers.remove(parts[1])
 
     def restore(self) -> None:
         """Bring back what a server lost in a restart."""
-        self._helpers.restore()
+        for helpers in self._everywhere():
+            helpers.restore()
+
+    def _of(self, share: Model) -> Helpers:
+        """The helpers of the server that a share is on."""
+        return self._helpers
+
+    def _everywhere(self) -> Iterable[Helpers]:
+        """The helpers of all servers."""
+        return [self._helpers]
 
 
 def in_force(

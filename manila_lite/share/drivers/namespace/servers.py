@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of share servers, each step of which may be repeated after a kill."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from manila_lite import exception
+from manila_lite.share.drivers.exports.mounts import BindMounts, Execute, mount_points
+from manila_lite.share.drivers.namespace.daemons import Daemons
+from manila_lite.share.drivers.namespace.network import Network
+from manila_lite.share.drivers.namespace.records import Records, Server, interfaces_of
+
+LOG = logging.getLogger(__name__)
+
+
+class ShareServers:
+    """Sets servers up and tears them down. ``execute`` is the driver's own."""
+
+    def __init__(self, records: Records, bridge: str, execute: Execute) -> None:
+        self._records = records
+        self._network = Network(bridge, execute)
+        self._daemons = Daemons(execute)
+        self._execute = execute
+
+    def set_up(self, network_info: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Make a server, or what is missing of one; return its details.
+
+        Raises NetworkBadConfigurationException before anything is made. Any later exception has
+        the details in its detail_data, so that `tear_down` can clear up.
+        """
+        server_id, interfaces = str(network_info[0]["server_id"]), interfaces_of(network_info)
+        self._records.prepare()
+        with self._records.lock():
+            server = self._records.write(server_id, interfaces)
+            details = {
+                "server_id": server_id,
+                "namespace": server.namespace,
+                "addresses": " ".join(server.hosts),
+            }
+            try:
+                self._bring_up(server)
+            except Exception as error:
+                error.detail_data = {"server_details": details}  # type: ignore[attr-defined]
+                raise
+        return details
+
+    def tear_down(self, details: Mapping[str, Any]) -> None:
+        """Remove a server with its processes, mounts and interfaces; the shares' data stay.
+
+        Nothing happens for one that was never made, or is gone.
+        """
+        server_id = details.get("server_id")
+        if not server_id:
+            LOG.warning("Nothing is known of a share server that is to be removed")
+            return
+        self._records.prepare()
+        with self._records.lock():
+            server = self._records.read(str(server_id))
+            if server is None:
+                return
+            self._daemons.stop(server)
+            self._unmount_all(server)
+            self._network.remove(server)
+            self._records.remove(server)
+
+    def revive(self) -> None:
+        """Start servers that do not run, after a restart of the machine for example."""
+        with self._records.lock():
+            for server in self._records.all():
+                try:
+                    if not self._daemons.running(server):
+                        LOG.warning("Share server %s does not run; it is started", server.server_id)
+                        self._bring_up(server)
+                except (
+                    exception.ManilaException, exception.ProcessExecutionError, OSError,
+                ) as error:  # fmt: skip
+                    LOG.error("Share server %s is not up: %s", server.server_id, error)
+
+    def _bring_up(self, server: Server) -> None:
+        self._network.ensure(server)
+        self._daemons.ensure(server)
+
+    def _unmount_all(self, server: Server) -> None:
+        mounts = BindMounts(server.path("mounts"), self._execute)
+        above = server.path("mounts") + "/"
+        for point in sorted(mount_points()):
+            if point.startswith(above):
+                mounts.unmount(point.removeprefix(above))
