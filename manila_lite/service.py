@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 from manila_lite.engine.registry import FlowRegistry, registry
@@ -43,12 +44,19 @@ class ShareService(WorkerService):
 
     def _new_driver(self) -> Any:
         environment = self.environment
-        environment.hooks = load_hooks(environment.configuration, self.host)
+        environment.hooks = self._new_hooks()
         driver = manila_drivers.make_driver(
             self.conf, self.backend, environment.configuration, environment.private_storage
         )
         ledger.connect(driver, self.database, self.clock)
         return driver
+
+    def _new_hooks(self) -> list[Any]:
+        configuration = self.environment.configuration
+        configuration_for = functools.partial(
+            manila_drivers.hook_configuration, self.conf, self.backend, configuration
+        )
+        return load_hooks(configuration, self.host, configuration_for)
 
     def reset(self) -> None:
         """SIGHUP: a driver of Manila's reads the options from another object."""

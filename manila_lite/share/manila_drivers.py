@@ -23,6 +23,7 @@ from manila_lite.db import session
 LOG = logging.getLogger(__name__)
 
 _BASE: Final = "manila.share.driver"
+_HOOK_BASE: Final = "manila.share.hook"
 #: The configuration that Manila's modules read at present; None before the first such driver.
 _configuration: cfg.ConfigOpts | None = None
 
@@ -48,7 +49,24 @@ def make_driver(
 
 def is_of_manila(driver_class: type[Any]) -> bool:
     """Whether the class derives from Manila's own ShareDriver."""
-    return any(base.__module__ == _BASE for base in driver_class.__mro__)
+    return _derives(driver_class, _BASE)
+
+
+def hook_configuration(
+    conf: cfg.ConfigOpts, backend: str, configuration: Any, hook_class: type[Any]
+) -> Any:
+    """Return the configuration that a hook takes: Manila's where it derives from Manila's base.
+
+    configuration: the back end's, for all other hooks.
+    """
+    if not _derives(hook_class, _HOOK_BASE):
+        return configuration
+    prepare(conf, backend)
+    return _configuration_of_manila(backend)
+
+
+def _derives(made: type[Any], module: str) -> bool:
+    return any(base.__module__ == module for base in made.__mro__)
 
 
 def reload() -> None:

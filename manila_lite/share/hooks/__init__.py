@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from manila_lite import context as contexts
@@ -118,17 +119,21 @@ class HookBase(abc.ABC):
         """Do what is to be done from time to time."""
 
 
-def load_hooks(configuration: Any, host: str) -> list[Any]:
+def load_hooks(
+    configuration: Any, host: str, configuration_for: Callable[[type[Any]], Any] | None = None
+) -> list[Any]:
     """Make the hooks that hook_drivers names, in its order.
 
-    host: 'host@backend'. Raises ConfigurationError for a class that cannot be loaded, and what a
-    hook's constructor raises.
+    host: 'host@backend'. configuration_for: gives a hook's class another configuration. Raises
+    ConfigurationError for a class that cannot be loaded, and what a hook's constructor raises.
     """
     section = configuration.config_group or "DEFAULT"
-    paths = configuration.safe_get("hook_drivers") or ()
-    return [
-        load_hook_class(path, section)(configuration=configuration, host=host) for path in paths
-    ]
+    found = []
+    for path in configuration.safe_get("hook_drivers") or ():
+        made = load_hook_class(path, section)
+        own = configuration if configuration_for is None else configuration_for(made)
+        found.append(made(configuration=own, host=host))
+    return found
 
 
 def _context(context: Any) -> Any:

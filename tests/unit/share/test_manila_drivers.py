@@ -76,3 +76,19 @@ def test_manilas_modules_are_told_to_keep_to_threads(make, monkeypatch):
 def test_a_reload_without_such_a_driver_leaves_the_global_configuration_alone(monkeypatch):
     monkeypatch.setattr(cfg.CONF, "mutate_config_files", lambda: pytest.fail("it was read"))
     assert manila_drivers.reload() is None
+
+
+def test_a_hook_of_manilas_base_class_gets_manilas_configuration(monkeypatch):
+    prepared = []
+    monkeypatch.setattr(manila_drivers, "prepare", lambda *given: prepared.append(given))
+    monkeypatch.setattr(manila_drivers, "_configuration_of_manila", lambda name: f"Manila's {name}")
+    theirs = type("HookBase", (), {"__module__": "manila.share.hook"})
+
+    def given(base):
+        hook_class = type("Hook", (base,), {})
+        return manila_drivers.hook_configuration("conf", "alpha", "ours", hook_class)
+
+    assert given(object) == "ours"
+    assert prepared == []
+    assert given(theirs) == "Manila's alpha"
+    assert prepared == [("conf", "alpha")]

@@ -111,3 +111,10 @@ def test_class_that_is_no_hook_is_a_configuration_error(configuration, path):
 def test_hook_has_to_define_all_three(configuration):
     with pytest.raises(TypeError, match="_execute_periodic_hook"):
         HookBase(configuration, "host@backend")
+
+
+def test_hook_may_be_given_another_configuration(configuration):
+    configuration.conf.set_override("hook_drivers", [PATH])
+    other = Configuration([], config_group="other", conf=configuration.conf)
+    [hook] = load_hooks(configuration, "host@backend", {RecordingHook: other}.get)
+    assert hook.configuration is other
