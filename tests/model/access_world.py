@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from manila_lite import exception
 from manila_lite.db import access_changes
+from manila_lite.db.models import lite
 from manila_lite.db.writes import execute_writes
 from manila_lite.engine import crashpoints
 from manila_lite.share import flows
@@ -266,6 +267,12 @@ class AccessWorld(RuleBasedStateMachine):
         self.crashes += 1
         with self._calm():
             self.site.take_over()
+
+    def retry_what_failed(self) -> None:
+        """What an operator does after an outage, beginning with the newest."""
+        operations = self.site.rows(lite.operations, state="failed")
+        for row in sorted(operations, key=lambda row: row["id"], reverse=True):
+            self.site.retry(row["uuid"])
 
     def settle(self) -> None:
         """Let everything come to its end, in peace; casts that were lost are found."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy.engine import Connection
@@ -54,11 +54,13 @@ class _ShareRules(Subject):
     def tell_user(self, now: datetime.datetime) -> list[Write]:
         return common.tell_user(self.op, self.instance, messages.ACTION_UPDATE_ACCESS_RULES, now)
 
-    def in_error(self) -> bool:
-        return bool(self.instance["access_rules_status"] == states.ACCESS_ERROR)
+    def is_untold(self, rules: Sequence[Record]) -> bool:
+        if self.instance["access_rules_status"] != states.ACCESS_ERROR:
+            return False
+        return all(rule["state"] != states.ACCESS_ERROR for rule in rules)
 
     def at_rest(self, now: datetime.datetime) -> list[Write]:
-        if self.instance["access_rules_status"] == states.ACCESS_ACTIVE:
+        if self.instance["access_rules_status"] in (states.ACCESS_ACTIVE, states.ACCESS_ERROR):
             return []
         return access_changes.status_of_rules(self.instance["id"], now)
 
@@ -81,8 +83,8 @@ def update_failed(
 def update_access(op: Operation, share_instance_id: str) -> None:
     """Apply and deny what is queued on the instance, until nothing is.
 
-    Where nothing is queued and an earlier update failed, the driver makes the storage agree with
-    the rules that are active.
+    An operator's retry of an update that failed has the driver make the storage agree with the
+    rules that are active.
     """
     _update(op, share_instance_id)
 

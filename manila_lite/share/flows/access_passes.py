@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import datetime
+from collections.abc import Sequence
 from typing import Any, Final
 
 from manila_lite import states
@@ -46,8 +47,8 @@ class Subject(abc.ABC):
     def tell_user(self, now: datetime.datetime) -> list[Write]:
         """Say that rules ended in error."""
 
-    def in_error(self) -> bool:
-        """Whether an earlier update failed, so that nobody knows what the storage has."""
+    def is_untold(self, rules: Sequence[Record]) -> bool:
+        """Whether an earlier update failed, and no rule says so: one shall be made up for."""
         return False
 
     def at_rest(self, now: datetime.datetime) -> list[Write]:
@@ -62,13 +63,14 @@ def bring_in_line(op: Operation, subject: Subject) -> None:
         if op.is_done(f"settle {number}"):
             continue
         if not op.is_done(f"begin {number}"):
-            if _is_any(subject, states.ACCESS_QUEUED | states.ACCESS_UNDERWAY):
+            rules = subject.rules()
+            if _are_any(rules, states.ACCESS_QUEUED | states.ACCESS_UNDERWAY):
                 op.record(f"begin {number}", subject.changes.begin(key, op.clock.now()))
-            elif not subject.in_error():
+            elif not subject.is_untold(rules):
                 at_rest = subject.at_rest(op.clock.now())
                 return common.skip(op, "no access rule is queued", at_rest)
         writes = _update(op, subject, number)
-        if number == MOST_PASSES or not _is_any(subject, states.ACCESS_QUEUED):
+        if number == MOST_PASSES or not _are_any(subject.rules(), states.ACCESS_QUEUED):
             return op.finish(writes)
         op.record(f"settle {number}", writes)
 
@@ -79,8 +81,8 @@ def failed(op: Operation, subject: Subject) -> list[Write]:
     return [*subject.changes.failed(subject.instance["id"], now), *subject.tell_user(now)]
 
 
-def _is_any(subject: Subject, wanted: frozenset[str]) -> bool:
-    return any(rule["state"] in wanted for rule in subject.rules())
+def _are_any(rules: Sequence[Record], wanted: frozenset[str]) -> bool:
+    return any(rule["state"] in wanted for rule in rules)
 
 
 def _update(op: Operation, subject: Subject, number: int) -> list[Write]:
