@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy.engine import Connection
@@ -60,18 +60,24 @@ class ShareServerLost(exception.ShareServerNotCreated):
 
 @dataclasses.dataclass
 class View:
-    """What one look at the database shows."""
+    """What one look at the database shows.
+
+    servers: those that the driver may choose from. known: all that are on the subnet. full: those
+    without room; None where room is no matter, for what is made from a snapshot of its server.
+    """
 
     row: Record
     assigned: Record | None
     subnets: list[Record]
     servers: dict[str, Record]
-    full: set[str] = dataclasses.field(default_factory=set)
+    known: set[str]
+    full: set[str] | None = None
 
     def with_status(self, status: str) -> list[Record]:
         """Return the servers of that status that have room."""
+        full = self.full or ()
         found = self.servers.values()
-        return [one for one in found if one["status"] == status and one["id"] not in self.full]
+        return [one for one in found if one["status"] == status and one["id"] not in full]
 
 
 # -- from a flow -------------------------------------------------------------------------------
@@ -203,15 +209,16 @@ class Provision:
         )
         parent = self._parent(connection)
         subnets = self._subnets(connection, row, parent)
-        if parent is not None and _same_place(self._customer, row):
-            return View(row, assigned or None, subnets, {parent["id"]: parent})
         servers = share_servers.usable_on_subnet(
             connection, self._environment.host, subnets[0]["id"]
         )
+        known = set(servers)
+        if parent is not None and _same_place(self._customer, row):
+            return View(row, assigned or None, subnets, {parent["id"]: parent}, known)
         full = self._full(connection, row, servers)
-        return View(row, assigned or None, subnets, servers, full)
+        return View(row, assigned or None, subnets, servers, known, full)
 
-    def _full(self, connection: Connection, row: Record, servers: dict[str, Record]) -> set[str]:
+    def _full(self, connection: Connection, row: Record, servers: Collection[str]) -> set[str]:
         """Return the servers on which there is no room left, by the limits of drivers with such."""
         driver = self._environment.driver
         most = getattr(driver, "max_shares_per_share_server", -1)
@@ -285,7 +292,10 @@ class Provision:
         subnet_ids = {subnet["id"] for subnet in view.subnets}
         if share_servers.lock_subnets(connection, subnet_ids) != subnet_ids:
             return False
-        server_id = self._usable(connection, chosen) if chosen else self._new(connection, view)
+        if chosen is None:
+            server_id = self._new(connection, view)
+        else:
+            server_id = self._usable(connection, view, chosen)
         if server_id is None:
             return False
         return share_server_changes.assign(
@@ -297,17 +307,24 @@ class Provision:
             self._environment.clock.now(),
         )
 
-    def _usable(self, connection: Connection, chosen: Record) -> str | None:
-        """Return the id of the chosen server if it still is active, from now on to the commit."""
-        status = share_servers.lock(connection, chosen["id"])
-        return str(chosen["id"]) if status == server_states.ACTIVE else None
+    def _usable(self, connection: Connection, view: View, chosen: Record) -> str | None:
+        """Return the id of the chosen server if it still is active, from now on to the commit.
+
+        None for one that others have filled while the driver was asked.
+        """
+        server_id = str(chosen["id"])
+        if share_servers.lock(connection, server_id) != server_states.ACTIVE:
+            return None
+        if view.full is not None and self._full(connection, view.row, {server_id}):
+            return None
+        return server_id
 
     def _new(self, connection: Connection, view: View) -> str | None:
         """Make a server and record its set-up; None where somebody else made one meanwhile."""
         host = self._environment.host
         now = share_servers.usable_on_subnet(connection, host, view.subnets[0]["id"])
         row = self._customer.read(connection, self._environment.share_name_template)
-        if set(now) - set(view.servers) or row is None or _has_moved(row, view.row):
+        if set(now) - view.known or row is None or _has_moved(row, view.row):
             return None
         server_id = share_server_changes.new_server(
             connection,

@@ -25,6 +25,7 @@ from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import Done, Operation, flow
+from manila_lite.engine.outcomes import DispatchedTooOften, StepInterrupted
 from manila_lite.share.flows import common, probes
 from manila_lite.share.flows.servers.common import (
     LANE,
@@ -58,13 +59,13 @@ def set_up_failed(
 ) -> list[Write]:
     """Put the server into error, with the details that the driver got; tell whose shares it is.
 
-    Where the driver left nothing, the addresses go back; else the teardown needs them first.
+    Where nothing can be on the storage, the addresses go back; else the teardown needs them first.
     """
     server = get_server(op, share_server_id)
     if server is None or server["status"] not in (server_states.CREATING, server_states.ERROR):
         return []
     left = _left_behind(error)
-    if not left:
+    if not left and not _may_be_there(op, error):
         _release(op, share_server_id)
     now = op.clock.now()
     return [
@@ -80,6 +81,13 @@ def _left_behind(error: BaseException) -> Mapping[str, Any]:
     details = getattr(error, "detail_data", None)
     found = details.get("server_details") if isinstance(details, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _may_be_there(op: Operation, error: BaseException) -> bool:
+    """Whether the server was set up before the error, or nobody knows whether it was."""
+    if op.is_done(_STEP) or isinstance(error, StepInterrupted | DispatchedTooOften):
+        return True
+    return exception.classify(error) is exception.ErrorKind.IN_DOUBT
 
 
 def _release(op: Operation, server_id: str) -> None:
@@ -186,7 +194,12 @@ def _set_up(op: Operation, server: Record, metadata: Mapping[str, Any]) -> str:
     returned = op.env.driver.setup_server(infos, metadata=dict(metadata))
     details = dict(returned) if isinstance(returned, Mapping) else {}
     identifier = str(details.get("identifier") or server["id"])
-    _keep(op, get_server(op, server["id"]) or server, details, identifier)
+    try:
+        _keep(op, get_server(op, server["id"]) or server, details, identifier)
+    except exception.InvalidShareServer as error:
+        # The server is there all the same: what fits of its details is for the teardown.
+        error.detail_data = {"server_details": details}
+        raise
     return identifier
 
 

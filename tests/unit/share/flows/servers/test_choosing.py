@@ -256,3 +256,36 @@ def test_a_driver_may_need_security_services_for_a_protocol(site):
     site.retry(operation["uuid"])
     site.run(3)
     assert site.status(share) == "available"
+
+
+def test_a_parents_server_that_will_not_do_makes_a_new_one_beside_others_on_the_subnet(site):
+    parent, server = site.made()
+    site.driver.answers[CHOOSE] = None
+    _, other = site.made()
+    snapshot = site.add_snapshot(parent, "available")
+    site.driver.answers["create_share_from_snapshot"] = [EXPORT]
+    share = site.add_networked_share(snapshot_id=snapshot["snapshot_id"])
+
+    operation = site.create(share, snapshot_id=snapshot["snapshot_id"])
+
+    assert operation["state"] == "succeeded"
+    assert site.server_of(share).id not in (server.id, other.id)
+
+
+def test_a_server_that_gets_full_while_the_driver_chooses_is_not_taken(site):
+    _, server = site.made()
+    site.driver.max_shares_per_share_server = 2
+    late = site.add_networked_share()
+
+    def choose(context, servers, *args, **kwargs):
+        with site.database.writer() as connection:
+            table = models.share_instances
+            mine = table.c.id == late["instance_id"]
+            connection.execute(table.update().where(mine).values(share_server_id=server.id))
+        return servers[0]
+
+    site.driver.answers[CHOOSE] = choose
+
+    _, other = site.made()
+
+    assert other.id != server.id

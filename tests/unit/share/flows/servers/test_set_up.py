@@ -5,6 +5,7 @@ import pytest
 
 from manila_lite import exception
 from manila_lite.db import models
+from tests.support.servers import ServerSite
 
 
 def set_up(site, **options):
@@ -173,12 +174,67 @@ def test_a_server_that_is_gone_and_a_share_that_is_gone(site):
 
 
 def test_a_detail_that_the_table_cannot_hold_is_an_error(site):
-    site.driver.answers["_setup_server"] = {"key": "x" * 1024}
+    site.driver.answers["_setup_server"] = {"name": "vs-1", "key": "x" * 1024}
 
     server, operation = set_up(site)
 
     assert "more than 1023 characters" in operation["error"]
     assert site.server(server).status == "error"
+    # It was set up: its teardown needs what the table can hold, and nobody else may have its
+    # addresses.
+    assert site.details(server) == {"name": "vs-1"}
+    assert site.addresses(server) == [("user", "10.0.0.1")]
+
+
+def test_a_server_that_was_set_up_keeps_its_addresses_whatever_fails_then(site):
+    def tell(context, share_server):
+        raise exception.NetworkException("no such port")
+
+    site.driver.network_api.update_network_allocation = tell
+
+    server, operation = set_up(site)
+
+    assert (operation["state"], site.server(server).status) == ("failed", "error")
+    assert site.addresses(server) == [("user", "10.0.0.1")]
+    site.driver.network_api.update_network_allocation = lambda *args: None
+    site.retry(operation["uuid"])
+    site.run(3)
+    assert site.server(server).status == "active"
+    assert site.addresses(server) == [("user", "10.0.0.1")]
+
+
+class StorageTimedOut(exception.ManilaException):
+    """Drivers' errors of such a name leave it open whether anything took effect."""
+
+    message = "no answer"
+
+
+def test_a_server_that_may_have_been_set_up_keeps_its_addresses(site):
+    site.driver.answers["_setup_server"] = StorageTimedOut()
+
+    server, operation = set_up(site)
+    while not operation["finished"]:
+        site.clock.advance(600)
+        site.run()
+        operation = site.operation(operation["uuid"])
+
+    assert (operation["state"], site.server(server).status) == ("failed", "error")
+    assert site.addresses(server) == [("user", "10.0.0.1")]
+
+
+def test_a_set_up_that_was_interrupted_and_may_not_be_repeated_keeps_its_addresses():
+    site = ServerSite(policy="error")
+    server = site.add_server("creating")
+    share = site.add_networked_share()
+
+    site.crash_in(
+        "create_share_server", "_setup_server", share_server_id=server,
+        share_instance_id=share["instance_id"],
+    )  # fmt: skip
+    site.run()
+
+    assert site.server(server).status == "error"
+    assert site.addresses(server) == [("user", "10.0.0.1")]
 
 
 def test_a_set_up_that_was_interrupted_is_repeated_with_the_same_addresses(site):
