@@ -77,6 +77,13 @@ def test_a_network_goes_with_its_subnets_and_lets_its_services_stay(database, ne
     assert [row["id"] for row in read(database, share_networks.list_security_services)] == [ldap]
 
 
+def test_a_network_without_subnets_goes_too(database, network):
+    ldap = service(database)
+    attach(database, network, ldap)
+    database.run(lambda c: share_networks.delete_network(c, network, NOW))
+    assert read(database, share_networks.list_networks) == []
+
+
 def test_nothing_goes_while_a_server_is_on_it(database, network, subnet):
     empty = database.run(lambda c: share_networks.new_subnet(c, later(1), network_id=network))
     server = put_server_on(database, subnet)
