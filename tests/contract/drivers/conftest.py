@@ -14,6 +14,7 @@ from manila_lite.share.driver import ShareDriver
 from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver, kernel
 from manila_lite.testing import drivers, models
+from tests.fixtures.namespaces import Site, info
 
 
 @dataclasses.dataclass
@@ -84,8 +85,24 @@ SUBJECTS = {
 }
 
 
-@pytest.fixture(params=SUBJECTS)
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+NAMESPACE = "namespace"
+
+
+def namespace_subject(site: Site, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """All shares are on one share server, which exports them by NFS."""
+    network = info("10.9.0.10")
+    site.start().setup_server(network, metadata={})
+    on_server = functools.partial(models.share, share_server_id=network[0]["server_id"])
+    monkeypatch.setattr(models, "share", on_server)
+    return Subject(site.start, data_under(site.root), fewest_kills=10)
+
+
+@pytest.fixture(params=[*SUBJECTS, NAMESPACE])
+def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Subject:
+    if request.param == NAMESPACE:
+        return namespace_subject(request.getfixturevalue("namespaces"), monkeypatch)
     on_btrfs = request.param == "btrfs"
     storage = request.getfixturevalue("btrfs_root") if on_btrfs else tmp_path
     return SUBJECTS[request.param](storage)

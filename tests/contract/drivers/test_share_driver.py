@@ -296,7 +296,7 @@ def test_what_the_statistics_claim_the_driver_can_do(subject, driver, full_share
 def test_the_statistics_have_what_a_scheduler_reads(driver):
     stats = driver.get_share_stats(refresh=True)
 
-    assert stats["driver_handles_share_servers"] is False
+    assert stats["driver_handles_share_servers"] is driver.driver_handles_share_servers
     assert stats["ipv4_support"] or stats["ipv6_support"]
     json.dumps(stats)
     for pool in stats["pools"]:

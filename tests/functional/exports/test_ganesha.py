@@ -28,6 +28,13 @@ def test_locations_name_every_host(nfs, name, directory):
     assert not any(found["is_admin_only"] for found in locations)
 
 
+def test_a_location_leads_back_to_its_directory(nfs, name, directory, location):
+    assert nfs.source_of(location) == str(directory)
+    assert nfs.source_of(f"[2001:db8::9]:{directory}") == str(directory)
+    for other in (f"{location}-2", "files.example:/", "", r"\\host\share"):
+        assert nfs.source_of(other) is None
+
+
 def test_nobody_reaches_a_new_share(ganesha: Ganesha, location):
     assert "NFS4ERR_NOENT" in ganesha.ls(location)
 
@@ -204,6 +211,7 @@ def test_a_subvolume_is_exported_through_a_mount(ganesha: Ganesha, nfs, name, su
     assert location == f"files.example:{ganesha.mount_dir}/{name}"
     assert ganesha.ls(location) == ["old"]
     assert nfs.ensure(name, str(subvolume))[0]["path"] == location
+    assert nfs.source_of(location) == str(subvolume)
 
     snapshot = subvolume.with_name("snapshot")
     subprocess.run(["btrfs", "-q", "subvolume", "snapshot", subvolume, snapshot], check=True)

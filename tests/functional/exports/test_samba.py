@@ -46,6 +46,12 @@ def test_locations_name_every_host(cifs, name, directory):
     ]
 
 
+def test_a_location_leads_back_to_its_directory(cifs, name, directory):
+    assert cifs.source_of(rf"\\files.example\{name}") == str(directory)
+    for other in (r"\\files.example\unknown", f"files.example:{directory}", r"\\host\a b"):
+        assert cifs.source_of(other) is None
+
+
 def test_nobody_reaches_a_new_share(samba: Samba, name):
     assert "NT_STATUS" in samba.client(name, samba.alice, "ls")
 

@@ -11,8 +11,8 @@ import pytest
 from manila_lite import exception
 from manila_lite.testing import models
 from tests.fixtures.daemon import poll
+from tests.fixtures.namespaces import info
 from tests.functional.exports.rules import ip
-from tests.functional.namespaces.conftest import info
 
 
 def set_up(driver, address: str, **values) -> dict:

@@ -129,7 +129,7 @@ class AdoptionMethods(DirectoryBase):
         """The way from the root to the directory, by names that may be managed."""
         if not given:
             raise Refused(f"no directory was given; {_HOW}")
-        path = self._relative(str(given))
+        path = self._relative(self._exporting.source_of(str(given)))
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or parts[0].startswith("."):
             raise Refused(f"{given} cannot be managed; {_HOW}")

@@ -78,6 +78,11 @@ class Exports:
             for helpers in self._everywhere():
                 helpers.remove(parts[1])
 
+    def source_of(self, location: str) -> str:
+        """The directory behind an export location; what is no location stays as it is."""
+        found = (helpers.source_of(location) for helpers in self._everywhere())
+        return next((source for source in found if source is not None), location)
+
     def restore(self) -> None:
         """Bring back what a server lost in a restart."""
         for helpers in self._everywhere():

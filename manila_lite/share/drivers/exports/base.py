@@ -70,6 +70,10 @@ class ExportHelper(abc.ABC):
         """Let clients see a directory that took the place of the exported one. The rules stay."""
 
     @abc.abstractmethod
+    def source_of(self, location: str) -> str | None:
+        """The directory behind an export location; None for one that is not this helper's."""
+
+    @abc.abstractmethod
     def restore(self) -> list[str]:
         """Bring back what the server lost in a restart; return the names of those exports.
 
@@ -118,6 +122,11 @@ class Helpers:
         """Take away every export of this name, whatever its protocol."""
         for helper in self._helpers:
             helper.remove(name)
+
+    def source_of(self, location: str) -> str | None:
+        """The directory behind an export location; None where no helper knows it."""
+        found = (helper.source_of(location) for helper in self._helpers)
+        return next((source for source in found if source is not None), None)
 
     def restore(self) -> None:
         """Bring back what servers lost; one that cannot be reached now is asked again later."""

@@ -94,6 +94,15 @@ class GaneshaHelper(base.ExportHelper):
                 self._take_away(export)
             self._put(name, path, export.clients if export else (), export)
 
+    def source_of(self, location: str) -> str | None:
+        """As the base class: by the path, whatever the host."""
+        path = location[location.find(":/") + 1 :]
+        try:
+            export = self._files.read(os.path.basename(path))
+        except (exception.PathRefused, exception.ShareBackendException):
+            return None
+        return export.source if export is not None and export.path == path else None
+
     def restore(self) -> list[str]:
         """As the base class. An export that cannot be made is logged, and does not stop others."""
         incarnation = self._bus.incarnation()

@@ -22,6 +22,7 @@ LOG = logging.getLogger(__name__)
 
 # Samba reads '%' as a macro, and a group behind '@', '+' and '&'.
 _USER: Final = re.compile(r"[\w.-]+(\\[\w.-]+)?\$?")
+_UNC: Final = re.compile(r"\\\\[^\\]+\\([^\\]+)")
 _CUT_OFF: Final = "manila_lite:cut off"
 
 
@@ -96,6 +97,15 @@ class SambaHelper(base.ExportHelper):
         """As the base class. Clients are cut off, and connect again by themselves."""
         self.ensure(name, path)
         self._registry.close(name)
+
+    def source_of(self, location: str) -> str | None:
+        """As the base class: by the name, whatever the host."""
+        found = _UNC.fullmatch(location)
+        try:
+            known = self._registry.read(found[1]) if found else None
+        except exception.PathRefused:
+            return None
+        return known.get("path") if known else None
 
     def restore(self) -> list[str]:
         """Nothing to do: Samba keeps its registry."""

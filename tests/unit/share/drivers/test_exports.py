@@ -109,7 +109,7 @@ class _Helper(ExportHelper):
     def ensure(self, name, path, rules=None):
         raise AssertionError("nobody asks for it here")
 
-    update_access = refresh = ensure
+    update_access = refresh = source_of = ensure
 
     def remove(self, name):
         self.asked.append(("remove", name))
