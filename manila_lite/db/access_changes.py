@@ -64,7 +64,11 @@ class RuleChanges:
         )
         self._remove = (
             mappings.update()
-            .where(mine, m.state == states.ACCESS_DENYING)
+            .where(
+                mine,
+                m.access_id == sa.bindparam("b_access_id"),
+                m.state == states.ACCESS_DENYING,
+            )
             .values(deleted=m.id, state=states.ACCESS_DELETED, deleted_at=_NOW, updated_at=_NOW)
         )
         # Whoever comes second, of two instances that lose the rule at the same time, waits here
@@ -107,7 +111,7 @@ class RuleChanges:
         denied = sorted(denied)
         if denied:
             writes += [Write(self._lock, {"b_access_id": key, "b_now": now}) for key in denied]
-            writes.append(_of(self._remove, instance_id, now))
+            writes += [_of(self._remove, instance_id, now, b_access_id=key) for key in denied]
             for key in denied:
                 writes += self.forgotten(key, now)
         return writes

@@ -16,7 +16,7 @@ from typing import Any, Final
 from manila_lite import states
 from manila_lite.db.access_changes import RuleChanges, keys
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write
+from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import AGAIN, Operation
 from manila_lite.share.flows import common
 from manila_lite.share.flows.access_driver import Answer, Change, change_of
@@ -88,19 +88,20 @@ def _are_any(rules: Sequence[Record], wanted: frozenset[str]) -> bool:
 def _update(op: Operation, subject: Subject, number: int) -> list[Write]:
     """Ask the driver; return what became of the rules.
 
-    The keys that it returns are no part of the step's result, which the journal shows.
+    The keys that it returns are no part of the step's result, which the journal shows: they are
+    written before the step ends, lest nobody has them where the service stops after it.
     """
-    kept: list[tuple[str, str]] = []
 
     def update() -> dict[str, Any]:
         change = change_of(subject.rules(), subject.read_only)
         answer = subject.send(change)
-        kept.extend(answer.keys)
+        if answer.keys:
+            kept = keys(answer.keys, op.clock.now())
+            op.env.db.run(lambda connection: execute_writes(connection, [kept]))
         denied = {rule["access_id"] for rule in change.gone} - answer.refused
         return {"refused": sorted(answer.refused), "denied": sorted(denied)}
 
     done = op.step(f"update {number}", update, probe=lambda: AGAIN, retry=common.DRIVER)
     now = op.clock.now()
-    writes = keys(kept, now)
-    writes += subject.changes.settled(subject.instance["id"], now, **done)
+    writes = subject.changes.settled(subject.instance["id"], now, **done)
     return writes + (subject.tell_user(now) if done["refused"] else [])

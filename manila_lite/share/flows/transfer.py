@@ -6,22 +6,28 @@ The API does so after the call has come back, and calls again with the old owner
 
 from __future__ import annotations
 
+import threading
+from typing import Final
+
 from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite import exception
 from manila_lite.context import RequestContext
-from manila_lite.db import access, access_changes, messages, share_servers
+from manila_lite.db import access, access_changes, messages, operations, share_servers
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine.registry import CALL, flow
 from manila_lite.share.environment import ShareEnvironment
-from manila_lite.share.flows import common, delete
+from manila_lite.share.flows import casting, common, delete
 
 LOG = log.getLogger(__name__)
 
 _REFUSED = "DriverCannotTransferShareWithRules"
+#: How long operations on the share are waited for: the caller waits a minute.
+PATIENCE: Final = 50.0  # seconds
+_INTERVAL: Final = 1.0  # seconds
 
 
 @flow("transfer_accept", version="1.25", lane="call", kind=CALL)
@@ -35,12 +41,15 @@ def transfer_accept(
 ) -> None:
     """Have the driver hand a share over to a user of another project.
 
-    clear_rules: nobody who has access to the share keeps it. Raises what the driver raises: the
-    share stays whose it was.
+    clear_rules: nobody who has access to the share keeps it; an update of its rules that is under
+    way comes first. Raises what the driver raises, ShareBusyException where operations on the share
+    take too long: the share stays whose it was.
     """
     instances = environment.db.run(lambda c: _instances(environment, c, share_id), write=False)
     if not instances:
         raise exception.ShareNotFound(share_id=share_id)
+    if clear_rules:
+        _wait_for_operations(environment, share_id)
     for instance in instances:
         server = _server_of(environment, instance)
         rules = _rules(environment, instance)
@@ -68,6 +77,20 @@ def _instances(
     found = share_rows.list_instances_of_share(connection, share_id, template)
     here = [i for i in found if share_rows.backend_of(i["host"]) == environment.host]
     return list(share_rows.complete(connection, here))
+
+
+def _wait_for_operations(environment: ShareEnvironment, share_id: str) -> None:
+    """Wait until no operation on the share is under way or queued: it may be giving access."""
+    lane = casting.lane_of(share_id)
+    deadline = environment.clock.monotonic() + PATIENCE
+    while environment.db.run(
+        lambda c: operations.open_lanes(c, environment.host, [lane]), write=False
+    ):
+        if environment.clock.monotonic() >= deadline:
+            raise exception.ShareBusyException(
+                reason=f"operations on share {share_id} did not end within {PATIENCE:.0f} seconds"
+            )
+        environment.clock.wait(threading.Event(), _INTERVAL)
 
 
 def _server_of(environment: ShareEnvironment, instance: Record) -> Record | None:

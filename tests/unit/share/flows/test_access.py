@@ -244,6 +244,24 @@ def test_the_returned_key_is_kept_and_shown_nowhere(site, rules):
     assert rules.states() == {rule: "active"}
 
 
+def test_a_key_is_kept_though_the_service_stops_between_two_passes(site, rules):
+    rule = rules.allow("10.0.0.1")
+
+    def stop():
+        rules.allow("10.0.0.2")
+        site.worker.runner.drain()
+
+    meanwhile(site, stop, {rule: {"access_key": KEY, "state": "active"}})
+    uuid = site.cast("update_access", share_instance_id=rules.owner["instance_id"])
+    site.run()
+    site.take_over()
+    site.run()
+
+    assert site.operation(uuid)["state"] == "succeeded"
+    assert set(rules.states().values()) == {"active"}
+    assert rules.row(rule)["access_key"] == KEY
+
+
 def test_a_returned_state_of_error_is_that_rules_alone_and_the_user_is_told(site, rules, share):
     bad, good, old = (
         rules.allow("10.0.0.1"),
@@ -381,6 +399,16 @@ def test_a_rule_that_is_denied_while_it_is_applied_goes_in_the_next_pass(site, r
 
     assert asked(site, 1) == ([], [], [rule])
     assert (rules.states(), rules.living()) == ({}, set())
+
+
+def test_a_rule_that_somebody_else_is_denying_is_not_taken_for_denied(site, rules):
+    ours, theirs = rules.allow("10.0.0.1", "queued_to_deny"), rules.allow("10.0.0.2", "active")
+    meanwhile(site, lambda: rules.set(theirs, "denying"))
+
+    rules.update()
+
+    assert (rules.states(), rules.living()) == ({theirs: "denying"}, {theirs})
+    assert ours not in rules.living()
 
 
 def test_a_rule_that_is_queued_while_an_update_fails_is_its_own_casts(site, rules):

@@ -70,6 +70,34 @@ def test_nobody_keeps_access_where_rules_are_cleared(site, share, told):
     assert site.instance(share)["access_rules_status"] == "active"
 
 
+def test_an_update_of_rules_under_way_comes_before_they_are_cleared(site, share, told, monkeypatch):
+    """It could give access after all access was taken away."""
+    site.add_rule(share)
+    site.cast("update_access", share_instance_id=share["instance_id"])
+    waits = []
+
+    def wait(event, seconds):
+        waits.append(seconds)
+        site.run()
+
+    monkeypatch.setattr(site.clock, "wait", wait)
+
+    accept(site, share, clear_rules=True)
+
+    assert (len(waits), states(site), len(told)) == (1, ["deleted"], 1)
+
+
+def test_a_share_on_which_operations_do_not_end_is_not_transferred(site, share, told, monkeypatch):
+    site.add_rule(share)
+    site.cast("update_access", share_instance_id=share["instance_id"])
+    monkeypatch.setattr(site.clock, "wait", lambda event, seconds: site.clock.advance(seconds))
+
+    with pytest.raises(exception.ShareBusyException, match=share["share_id"]):
+        accept(site, share, clear_rules=True)
+
+    assert (told, states(site), site.driver.calls) == ([], ["active"], [])
+
+
 def test_rules_that_cannot_be_cleared_stop_the_transfer_and_show_it(site, share, told):
     site.add_rule(share)
     site.driver.answers["update_access"] = RuntimeError("no")
