@@ -10,7 +10,7 @@ DECLARATIONS := setup.cfg setup.py pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs unit model contract functional crash bench libvirt genconfig \
+.PHONY: help demo test lint docs unit model contract functional crash bench libvirt manila genconfig \
 	system-packages system-packages-libvirt clean
 
 help: ## list what can be made
@@ -30,10 +30,11 @@ contract: ## every driver, every database
 functional: ## real broker, databases and file systems
 crash: ## kill -9 at every crash point
 libvirt: system-packages-libvirt ## volumes that guests of libvirt hold; not part of test
+manila: ## Manila's own drivers, from the manila package; not part of test
 bench: ## casts per second, waiting operations, start-up, memory
 genconfig: ## write the sample configuration anew
 
-lint docs unit genconfig libvirt: $(TOX)
+lint docs unit genconfig libvirt manila: $(TOX)
 	@$(TOX) run -e $@
 
 model contract functional crash bench: $(TOX)

@@ -13,9 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SUITE = "manila_lite.testing.conformance"
 BROKEN = "tests.functional.conformance.broken.BrokenDriver"
-WHERE_IT_IS_BROKEN = (
-    "capacities or ensure or extend or ((create_share or delete_share) and not group)"
-)
+FAULTY = "capacities or ensure or extend or ((create_share or delete_share) and not group)"
 DISTURBED = "done, twice, killed before, killed after, storage busy, answer lost"
 
 
@@ -92,7 +90,7 @@ def test_the_example_of_the_documentation_conforms_and_says_what_it_cannot(run, 
 
 
 def test_a_driver_that_breaks_its_word_fails_with_a_reason(run):
-    found = run({}, "--driver", BROKEN, "-k", WHERE_IT_IS_BROKEN)
+    found = run({}, "--driver", BROKEN, "-k", FAULTY)
     assert found.code == pytest.ExitCode.TESTS_FAILED
     assert "FAILED (twice, killed after, answer lost)" in found.said("create_share")
     assert re.search(r"create_share_instance failed: .*share .* exists", found.output)
