@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from oslo_utils import strutils
 
 from manila_lite import exception
 from manila_lite.cmd.app import App, pass_app
@@ -224,6 +225,7 @@ def _view(row: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
         "owner": row["owner"],
         "next_run_at": row["next_run_at"],
         "steps": {name: step.get("state") for name, step in steps.items()},
-        "arguments": json.loads(row["arguments"] or "{}"),
+        # A driver's options may be credentials.
+        "arguments": strutils.mask_dict_password(json.loads(row["arguments"] or "{}")),
         "result": json.loads(row["result"]) if row["result"] else None,
     }

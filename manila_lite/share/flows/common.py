@@ -22,6 +22,7 @@ from manila_lite.engine.common import is_named as is_named
 from manila_lite.engine.common import own_status as own_status
 from manila_lite.engine.common import read as read
 from manila_lite.engine.common import skip as skip
+from manila_lite.engine.shown import describe
 
 LOG = log.getLogger(__name__)
 
@@ -58,6 +59,11 @@ def share_server(op: Operation, instance: Mapping[str, Any]) -> Record | None:
     if found is None:
         raise exception.ShareServerNotFound(share_server_id=server_id)
     return found
+
+
+def problem(error: BaseException) -> str:
+    """Return an error as the result of an operation shows it that goes on all the same."""
+    return f"{type(error).__name__}: {describe(error)}"[:1000]
 
 
 @contextlib.contextmanager

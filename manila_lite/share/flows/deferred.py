@@ -14,7 +14,7 @@ from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.share.environment import ShareEnvironment
-from manila_lite.share.flows import casting, delete, snapshots
+from manila_lite.share.flows import casting, common, delete, snapshots
 
 LOG = log.getLogger(__name__)
 
@@ -92,4 +92,4 @@ def _put_off(op: Operation, error: Exception, writes: list[Write]) -> None:
     if op.finished:
         raise error
     LOG.warning("%s of %s is tried again later: %s", op.method, op.resource_id, error)
-    op.finish(writes, result={"problem": f"{type(error).__name__}: {error}"[:1000]})
+    op.finish(writes, result={"problem": common.problem(error)})

@@ -240,5 +240,5 @@ def ensure_share(op: Operation, share_instance_id: str) -> None:
         return common.skip(op, "this driver has no ensure_share")
     except Exception as error:
         LOG.warning("Share instance %s could not be ensured: %s", share_instance_id, error)
-        return op.finish(result={"problem": f"{type(error).__name__}: {error}"[:1000]})
+        return op.finish(result={"problem": common.problem(error)})
     op.finish(_changes(op, instance, {"export_locations": exports or None}))

@@ -26,6 +26,15 @@ def test_an_operation_is_shown_with_its_steps(shell, queued):
     assert shown["request_id"].startswith("req-")
 
 
+def test_passwords_among_a_drivers_options_are_not_shown(shell):
+    options = {"password": "swordfish", "pool": "p1"}
+    queued = shell.site.cast("manage_share", share_id="unknown", driver_options=options)
+
+    shown = shell.read("op", "show", queued)["arguments"]["driver_options"]
+
+    assert shown == {"password": "***", "pool": "p1"}
+
+
 def test_an_operation_is_found_by_the_beginning_of_its_id(shell, queued):
     assert shell.read("op", "show", queued[:8])["id"] == queued
     shell.refusal("op", "show", "zzz", code=3)

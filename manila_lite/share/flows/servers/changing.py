@@ -94,7 +94,7 @@ def change_servers(
             op.step(f"server {server['id']}", change, server, retry=common.DRIVER)
         except Exception as error:
             LOG.warning("Share server %s could not be changed: %s", server["id"], error)
-            problems[server["id"]] = f"{type(error).__name__}: {error}"[:1000]
+            problems[server["id"]] = common.problem(error)
             op.record(outcome, _changed(op, server, server_states.ERROR) + failed(server, error))
         else:
             op.record(outcome, _changed(op, server, server_states.ACTIVE))
@@ -164,7 +164,7 @@ def check_servers(
             supported = op.step(f"server {server['id']}", check, server, retry=common.DRIVER)
         except Exception as error:
             LOG.warning("Share server %s could not be checked: %s", server["id"], error)
-            supported, problem = False, f"{type(error).__name__}: {error}"[:1000]
+            supported, problem = False, common.problem(error)
         if not supported:
             break
     op.step("answer", _answer, op, network_id, name, bool(supported), probe=lambda: AGAIN)

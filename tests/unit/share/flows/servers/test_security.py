@@ -81,6 +81,17 @@ def test_a_server_that_fails_is_in_error_and_the_others_go_on(site, servers, cur
     assert site.messages("ldap-new") == [("011", "001")]
 
 
+def test_the_reason_of_a_server_that_fails_shows_no_password(site, servers):
+    error = exception.ShareBackendException(msg="ldap: bind failed, password=swordfish")
+    site.driver.answers[UPDATE] = error
+
+    operation = update(site)
+
+    assert servers[0] in operation["result"]
+    assert "bind failed" in operation["result"]
+    assert "swordfish" not in json.dumps(operation, default=str)
+
+
 def test_rules_take_over_what_the_driver_says(site, servers):
     share = share_on(site, servers[0])
     record = {"share_id": share.share_id, "instance_id": share.id}
