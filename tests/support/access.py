@@ -92,3 +92,14 @@ class SnapshotRules(_Rules):
         """Cast snapshot_update_access, run, and return the operation's row."""
         key = self.owner["instance_id"]
         return self.site.do("snapshot_update_access", snapshot_instance_id=key, **arguments)
+
+
+def asked(site: Site, call: int = -1) -> tuple[list[str], ...]:
+    """Ids of the rules that a call of update_access was given: all, new ones, ones to remove."""
+    calls = [
+        bound.arguments
+        for bound, (method, _) in zip(site.driver.arguments, site.driver.calls, strict=True)
+        if method == "update_access"
+    ]
+    names = ("access_rules", "add_rules", "delete_rules")
+    return tuple([rule["access_id"] for rule in calls[call][name]] for name in names)
