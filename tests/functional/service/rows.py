@@ -97,7 +97,7 @@ class Rows:
         values = {"status": status, "updated_at": now()}
         self.database.run(lambda c: _update(c, table, resource.instance_id, **values))
 
-    def rule(self, share, address="10.0.0.2"):
+    def rule(self, share, address="10.0.0.2", state="active"):
         rule, mapping = str(uuid.uuid4()), str(uuid.uuid4())
 
         def work(connection):
@@ -109,11 +109,37 @@ class Rows:
             connection.execute(
                 models.share_instance_access_map.insert(),
                 {"id": mapping, "share_instance_id": share.instance_id, "access_id": rule,
-                 "state": "active", "deleted": "False"},
+                 "state": state, "created_at": now(), "deleted": "False"},
             )  # fmt: skip
 
         self.database.run(work)
         return rule, mapping
+
+    def rule_of_snapshot(self, snapshot, address="10.0.0.2", state="queued_to_apply"):
+        rule = str(uuid.uuid4())
+
+        def work(connection):
+            connection.execute(
+                models.share_snapshot_access_map.insert(),
+                {"id": rule, "share_snapshot_id": snapshot.snapshot_id, "access_type": "ip",
+                 "access_to": address, "deleted": "False"},
+            )  # fmt: skip
+            connection.execute(
+                models.share_snapshot_instance_access_map.insert(),
+                {"id": str(uuid.uuid4()), "share_snapshot_instance_id": snapshot.instance_id,
+                 "access_id": rule, "state": state, "created_at": now(), "deleted": "False"},
+            )  # fmt: skip
+
+        self.database.run(work)
+        return rule
+
+    def rule_states(self, resource):
+        """{rule: its state} of a share instance, or of a snapshot instance."""
+        table, column = models.share_instance_access_map, "share_instance_id"
+        if isinstance(resource, Snapshot):
+            table, column = models.share_snapshot_instance_access_map, "share_snapshot_instance_id"
+        found = self.all(table, deleted="False", **{column: resource.instance_id})
+        return {row["access_id"]: row["state"] for row in found}
 
     def reserve(self, share, gigabytes):
         """Reserve as the API does: for the user, and for the share type; return the uuids."""
