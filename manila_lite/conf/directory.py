@@ -8,6 +8,7 @@ import os
 from oslo_config import cfg
 
 from manila_lite import exception
+from manila_lite.conf import exports
 from manila_lite.conf.sections import Section
 
 OPTS: list[cfg.Opt] = [
@@ -73,6 +74,8 @@ def check_root(conf: cfg.ConfigOpts, backend: str, driver: str, opts: list[cfg.O
     if root is None or not os.path.isabs(root):
         value = "(not set)" if root is None else root
         raise _refused(backend, option, value, "must be an absolute path")
+    helpers = f"{driver}_export_helpers"
+    exports.parse(backend, helpers, section.read(helpers))
     if section.read("driver_handles_share_servers"):
         reason = f"the {driver} driver makes no share servers; it must be False"
         raise _refused(backend, "driver_handles_share_servers", True, reason)

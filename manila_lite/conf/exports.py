@@ -6,7 +6,15 @@ Those of nfs-ganesha that Manila has as well are in ``share_driver``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from oslo_config import cfg
+
+from manila_lite import exception
+
+#: What export helpers there are: protocol and name.
+HELPERS: Final = (("NFS", "ganesha"), ("CIFS", "samba"))
 
 OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
@@ -56,6 +64,26 @@ OPTS: list[cfg.Opt] = [
 def register(conf: cfg.ConfigOpts, group: str | None = None) -> None:
     """Make the options readable on ``conf``, in the section of a back end."""
     conf.register_opts(OPTS, group=group)
+
+
+def parse(section: str, option: str, entries: Iterable[str]) -> list[tuple[str, str]]:
+    """Entries such as ``NFS=ganesha`` as protocol and name.
+
+    Raises ConfigurationError, which names section and option, for one that is in no HELPERS, and
+    for a second one of a protocol.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        protocol, _, name = (part.strip() for part in entry.partition("="))
+        key = (protocol.upper(), name.lower())
+        if key not in HELPERS or key[0] in found:
+            known = " and ".join(f"{helper[0]}={helper[1]}" for helper in HELPERS)
+            reason = f"is none of {known}" if key not in HELPERS else "names a protocol again"
+            raise exception.ConfigurationError(
+                section=section, option=option, value=entry, reason=reason
+            )
+        found[key[0]] = key[1]
+    return list(found.items())
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -72,6 +72,7 @@ def test_options_and_sections_that_mean_nothing_here_are_ignored(tmp_path):
         ("alpha", "retry_policy", "driver bogus=1"),
         ("alpha", "interrupted_operation_policy", "pray"),
         ("alpha", "directory_root", "shares"),
+        ("alpha", "directory_export_helpers", "NFS=knfsd"),
         ("DEFAULT", "enabled_share_backends", "beta"),
         ("DEFAULT", "enabled_share_backends", "alpha,alpha"),
         ("DEFAULT", "enabled_share_backends", ""),

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from manila_lite import exception
 from manila_lite.conf import exports as options
 from manila_lite.conf.share_driver import ganesha_opts
 from manila_lite.share.drivers.exports.base import ExportHelper, Helpers
@@ -30,22 +29,10 @@ def build(
     """
     configuration.append_config_values([*ganesha_opts, *options.OPTS])
     section = getattr(configuration, "config_group", None) or "DEFAULT"
-    made: dict[str, ExportHelper] = {}
-    for entry in entries:
-        make = _FACTORIES.get(_normal(entry))
-        helper = make(configuration, execute, hosts, section) if make else None
-        if helper is None or helper.protocol in made:
-            why = "names a protocol again" if helper else "is none of NFS=ganesha and CIFS=samba"
-            raise exception.ConfigurationError(
-                section=section, option=option, value=entry, reason=f"it {why}"
-            )
-        made[helper.protocol] = helper
-    return Helpers(made.values())
-
-
-def _normal(entry: str) -> tuple[str, str]:
-    protocol, _, name = entry.partition("=")
-    return protocol.strip().upper(), name.strip().lower()
+    helpers: list[ExportHelper] = []
+    for chosen in options.parse(section, option, entries):
+        helpers.append(_FACTORIES[chosen](configuration, execute, hosts, section))
+    return Helpers(helpers)
 
 
 def _ganesha(

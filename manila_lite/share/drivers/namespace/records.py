@@ -19,8 +19,7 @@ import ipaddress
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from manila_lite import exception
@@ -122,11 +121,15 @@ class Records:
         write_file(server.path(_RECORD), json.dumps(values, sort_keys=True))
         return server
 
-    def remove(self, server: Server) -> None:
-        """Forget a server; the record goes last, so that a repetition finds it."""
-        for entry in sorted(os.listdir(server.directory), key=lambda name: name == _RECORD):
-            path = server.path(entry)
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    def remove(self, server: Server, clear: Callable[[list[str]], object]) -> None:
+        """Forget a server; the record goes last, so that a repetition finds it.
+
+        clear: removes files and directories, which may belong to root.
+        """
+        entries = [entry for entry in os.listdir(server.directory) if entry != _RECORD]
+        if entries:
+            clear([server.path(entry) for entry in sorted(entries)])
+        os.unlink(server.path(_RECORD))
         os.rmdir(server.directory)
 
     @contextlib.contextmanager

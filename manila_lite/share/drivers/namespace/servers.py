@@ -64,7 +64,7 @@ class ShareServers:
             self._daemons.stop(server)
             self._unmount_all(server)
             self._network.remove(server)
-            self._records.remove(server)
+            self._records.remove(server, self._clear)
 
     def revive(self) -> None:
         """Start servers that do not run, after a restart of the machine for example."""
@@ -82,6 +82,10 @@ class ShareServers:
     def _bring_up(self, server: Server) -> None:
         self._network.ensure(server)
         self._daemons.ensure(server)
+
+    def _clear(self, paths: list[str]) -> None:
+        command = ("rm", "-rf", "--one-file-system", "--", *paths)
+        self._execute(*command, timeout=60.0, run_as_root=True)
 
     def _unmount_all(self, server: Server) -> None:
         mounts = BindMounts(server.path("mounts"), self._execute)
