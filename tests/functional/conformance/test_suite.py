@@ -72,6 +72,14 @@ def test_the_directory_driver_conforms(run, tmp_path):
     assert [path for path in (tmp_path / "root").rglob("share*") if path.name != "shares"] == []
 
 
+def test_the_btrfs_driver_conforms_and_has_snapshots_that_can_be_mounted(run, btrfs_root):
+    found = run({"share_driver": "btrfs", "btrfs_root": btrfs_root})
+    assert_all_claims_hold(found)
+    for access in ("allow", "deny"):
+        passed = found.said(f"snapshot_update_access, {access}")
+        assert passed == [f"passed ({DISTURBED}, refused)"]
+
+
 def test_the_example_of_the_documentation_conforms_and_says_what_it_cannot(run, tmp_path):
     for name in ("root", "exports.d"):
         (tmp_path / name).mkdir()
