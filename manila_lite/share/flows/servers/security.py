@@ -21,6 +21,7 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common
+from manila_lite.share.flows.access_driver import MAX_KEY
 from manila_lite.share.flows.servers import changing
 from manila_lite.share.flows.servers.common import get_network, service_details
 from manila_lite.share.flows.servers.set_up import network_info
@@ -142,7 +143,8 @@ def _update(op: Operation, network: Record, new: Record, current: Any, server: R
 def _rule_updates(op: Operation, updates: Any) -> list[Write]:
     """Read what the driver says of access rules: {instance: {rule: {state, access_key}}}.
 
-    Keys are secrets: they go into the rules' rows, never into the operation's.
+    Keys are secrets: they go into the rules' rows, never into the operation's. A rule whose key
+    they cannot hold is in error.
     """
     now = op.clock.now()
     writes: list[Write] = []
@@ -150,9 +152,11 @@ def _rule_updates(op: Operation, updates: Any) -> list[Write]:
         for access_id, update in (rules or {}).items():
             if not isinstance(update, Mapping):
                 continue
-            if isinstance(update.get("access_key"), str):
-                writes += access_changes.keys([(access_id, update["access_key"])], now)
-            if update.get("state") == states.ACCESS_ERROR:
+            key = update.get("access_key")
+            fits = key is None or (isinstance(key, str) and len(key) <= MAX_KEY)
+            if key is not None and fits:
+                writes += access_changes.keys([(access_id, key)], now)
+            if update.get("state") == states.ACCESS_ERROR or not fits:
                 writes += server_network_changes.refused(instance_id, access_id, now)
         writes += access_changes.status_of_rules(instance_id, now)
     return writes

@@ -26,6 +26,7 @@ from manila_lite.share.flows import common
 from manila_lite.share.flows.servers import changing
 from manila_lite.share.flows.servers.common import LANE, RESOURCE, get_network, get_server
 from manila_lite.share.flows.servers.set_up import allocate, check_segment
+from manila_lite.share.flows.snapshots import checked
 
 _UPDATE = "update_share_server_network_allocations"
 _CHECK = "check_update_share_server_network_allocations"
@@ -208,7 +209,7 @@ def _returned(
     snapshots: list[Record],
     returned: Mapping[str, Any],
 ) -> list[Write]:
-    """Read what the driver returned: the server's details, new export locations."""
+    """Read what the driver returned: the server's details, new locations."""
     now = op.clock.now()
     writes = share_server_changes.details(server, returned.get("server_details") or {}, now)
     shares = returned.get("share_updates") or {}
@@ -217,9 +218,14 @@ def _returned(
             writes += share_changes.located(instance, shares[instance["id"]], now)
     updates = returned.get("snapshot_updates") or {}
     for snapshot in snapshots:
-        locations = (updates.get(snapshot["id"]) or {}).get("export_locations")
-        if locations:
-            writes += snapshot_changes.located(snapshot, locations, now)
+        update = updates.get(snapshot["id"]) or {}
+        if update.get("export_locations"):
+            writes += snapshot_changes.located(snapshot, update["export_locations"], now)
+        if checked(update).get("provider_location") is not None:
+            status, place = snapshot["status"], str(update["provider_location"])
+            writes += snapshot_changes.move(
+                snapshot["id"], status, status, now, provider_location=place
+            )
     return writes
 
 

@@ -115,6 +115,20 @@ def test_rules_take_over_what_the_driver_says(site, servers):
     assert "secret" not in json.dumps(operation, default=str)
 
 
+@pytest.mark.parametrize("key", ["x" * 256, 7])
+def test_a_key_that_cannot_be_kept_puts_its_rule_into_error(site, servers, key):
+    share = share_on(site, servers[0])
+    site.add_rule({"share_id": share.share_id, "instance_id": share.id}, "10.0.0.2")
+    site.driver.answers[UPDATE] = {share.id: {"rule-10.0.0.2": {"access_key": key}}}
+
+    update(site)
+
+    assert site.server(servers[0]).status == "active"
+    [rule] = site.rows(models.share_access_map)
+    [mapping] = site.rows(models.share_instance_access_map)
+    assert (rule.access_key, mapping.state) == (None, "error")
+
+
 def test_a_driver_that_cannot_do_it_loses_the_servers(site, servers):
     operation = update(site)
 

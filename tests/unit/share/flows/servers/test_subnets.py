@@ -36,7 +36,8 @@ def test_a_server_gets_addresses_on_the_new_subnet(site, server):
         "share_updates": {site.share_made["instance_id"]: ["/new"]},
         "snapshot_updates": {
             site.snapshot["instance_id"]: {
-                "export_locations": [{"path": "/snap", "is_admin_only": False}]
+                "export_locations": [{"path": "/snap", "is_admin_only": False}],
+                "provider_location": "/new/provider",
             }
         },
     }
@@ -51,6 +52,8 @@ def test_a_server_gets_addresses_on_the_new_subnet(site, server):
     assert site.exports(site.share_made) == ["/new"]
     table = models.share_snapshot_instance_export_locations
     assert [row.path for row in site.rows(table, deleted="False")] == ["/snap"]
+    snapshot = site.snapshot_instance(site.snapshot)
+    assert (snapshot.provider_location, snapshot.status) == ("/new/provider", "available")
     args, _ = site.driver.call_arguments[-1]
     _, given, current, added, services, instances, snapshots = args
     assert given["id"] == server
