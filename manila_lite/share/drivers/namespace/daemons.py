@@ -114,7 +114,7 @@ class Daemons:
 def _lives(server: Server, name: str) -> int | None:
     """The process whose id was written down, if it is the one: ids are used again."""
     try:
-        with open(server.path(f"{name}.pid"), encoding="ascii") as file:
+        with open(server.path(f"{name}.pid"), encoding="utf-8") as file:
             process = int(file.read())
         with open(f"/proc/{process}/cmdline", "rb") as file:
             command = file.read()
