@@ -25,7 +25,8 @@ ALLOW = "an API adds a rule"
 DENY = "an API denies a rule"
 CHANGE = "an API changes a rule's level"
 SILENT = "an API adds a rule, and its cast is lost"
-EVENTS = (CALM, CALM, CALM, CRASH, ALLOW, DENY, CHANGE, SILENT)
+STOP = "the service is told to stop"
+EVENTS = (CALM, CALM, CALM, CRASH, ALLOW, DENY, CHANGE, SILENT, STOP)
 
 # How a call of the driver ends.
 OK = "ok"
@@ -51,7 +52,8 @@ LEVELS = ("rw", "ro")
 class AccessWorld(RuleBasedStateMachine):
     """One instance with rules, its storage, and what a script lets happen.
 
-    storage: {rule's id: its level}, what the storage lets in.
+    storage: {rule's id: its level}, what the storage lets in. keys: {rule's id: the access key that
+    the driver told last}.
     """
 
     kind = BULK
@@ -63,6 +65,8 @@ class AccessWorld(RuleBasedStateMachine):
         self.snapshot = self.site.add_snapshot(share, "available")
         self.share = share
         self.storage: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self.stopping = False
         self.script: list[str] = []
         self.results: list[str] = []
         self.calls = 0
@@ -168,6 +172,9 @@ class AccessWorld(RuleBasedStateMachine):
             return
         if event == CRASH:
             raise Crash()
+        if event == STOP:
+            self.stopping = True
+            self.site.worker.runner.drain()
         self.ask(event, self.calls + len(self.script))
 
     def ask(self, event: str, number: int) -> None:
@@ -207,7 +214,12 @@ class AccessWorld(RuleBasedStateMachine):
                 self._fail(result, HALF, DEAD)
             step()
         self._fail(result, LATE, HALF, DEAD)
-        return {refused: {"state": "error"}} if refused is not None else None
+        if self.kind == SNAPSHOT:
+            return None
+        told = {rule: f"key {self.calls} of {rule}" for rule in wanted}
+        self.keys.update(told)
+        refusal = {refused: {"state": "error"}} if refused is not None else {}
+        return {**{rule: {"access_key": key} for rule, key in told.items()}, **refusal}
 
     def _steps(
         self, wanted: dict[str, str], added: list[str], gone: list[str]
@@ -262,9 +274,12 @@ class AccessWorld(RuleBasedStateMachine):
                     return
             except Crash:
                 self._replaced()
+            if self.stopping:
+                self._replaced()
 
     def _replaced(self) -> None:
-        self.crashes += 1
+        self.crashes += not self.stopping
+        self.stopping = False
         with self._calm():
             self.site.take_over()
 
@@ -277,6 +292,8 @@ class AccessWorld(RuleBasedStateMachine):
     def settle(self) -> None:
         """Let everything come to its end, in peace; casts that were lost are found."""
         self.script, self.results = [], []
+        if self.stopping:
+            self._replaced()
         for _ in range(200):
             self.site.run()
             if not self.site.unfinished():

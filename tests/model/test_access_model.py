@@ -83,6 +83,8 @@ class AccessMachine(AccessWorld):
         # said itself that it does not know.
         for rule_id in (rule_id for rule_id, state in found.items() if state == "active"):
             assert self.storage.get(rule_id) == self._level(rule_id)
+            if self.kind != SNAPSHOT:
+                assert self.rules.row(rule_id)["access_key"] == self.keys.get(rule_id)
         assert set(self.storage) <= set(found)
         if self.kind != SNAPSHOT:
             expected = "error" if "error" in found.values() else "active"
