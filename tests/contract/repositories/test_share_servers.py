@@ -170,6 +170,21 @@ def test_no_share_gets_a_server_that_is_being_deleted(site, workers):
     assert (status, bool(on_it)) in {("active", True), ("deleting", False)}
 
 
+def test_no_more_shares_get_on_a_server_than_its_driver_allows(site, workers):
+    shares = [site.add_networked_share() for _ in range(WORKERS)]
+    server = site.add_server()
+    site.driver.max_shares_per_share_server = 1
+
+    all_at_once(
+        [
+            lambda env=env, share=share: provide(env, share)
+            for env, share in zip(workers, shares, strict=True)
+        ]
+    )
+
+    assert len(site.rows(models.share_instances, share_server_id=server)) == 1
+
+
 def test_answers_of_two_hosts_stand_beside_each_other(site, workers):
     row = {"entity_uuid": "network", "key": "key", "value": "{}", "deleted": 0}
     with site.database.writer() as connection:
