@@ -9,7 +9,7 @@ network_change; the network becomes active when no server is left in it, on any 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from oslo_log import log
@@ -127,12 +127,17 @@ def changing_failed(
     return writes + server_network_changes.settled(share_network_id, now)
 
 
+def can_be_lost(status: str, transitions: Mapping[str, Collection[str]]) -> bool:
+    """Whether a change may put what has this status into error: nothing else is under way on it."""
+    return status not in states.UNDERWAY and states.ERROR in transitions.get(status, ())
+
+
 def lose_shares(op: Operation, server: Record) -> list[Write]:
     """Put the share instances on a server into error: nobody knows whether they can be reached."""
     now = op.clock.now()
     writes: list[Write] = []
     for instance in on_server(op, server["id"]).instances:
-        if states.ERROR in states.SHARE_TRANSITIONS.get(instance["status"], ()):
+        if can_be_lost(instance["status"], states.SHARE_TRANSITIONS):
             writes += move_share(
                 instance["id"],
                 instance["status"],

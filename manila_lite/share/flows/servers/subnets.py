@@ -238,7 +238,7 @@ def _lost(op: Operation, server: Record, error: Exception) -> list[Write]:
         current = get_server(op, server["id"]) or server
         writes += share_server_changes.details(current, left, now, lenient=True)
     for snapshot in _snapshots(op, changing.on_server(op, server["id"]).instances):
-        if states.ERROR in states.SNAPSHOT_TRANSITIONS.get(snapshot["status"], ()):
+        if changing.can_be_lost(snapshot["status"], states.SNAPSHOT_TRANSITIONS):
             writes += snapshot_changes.move(snapshot["id"], snapshot["status"], states.ERROR, now)
     return writes
 

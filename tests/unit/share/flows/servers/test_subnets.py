@@ -82,6 +82,19 @@ def test_a_server_that_fails_takes_its_shares_and_snapshots_along(site, server):
     assert site.details(server)["half"] == "done"
 
 
+def test_shares_and_snapshots_that_others_work_on_are_theirs(site, server):
+    """The operation that makes them comes to its own end."""
+    making = site.add_networked_share(columns={"share_server_id": server})
+    snapshot = site.add_snapshot(site.share_made, "creating")
+    site.driver.answers[UPDATE] = exception.ShareBackendException(msg="no")
+
+    update(site)
+
+    assert site.server(server).status == "error"
+    assert site.status(making) == "creating"
+    assert site.snapshot_instance(snapshot).status == "creating"
+
+
 def test_a_driver_that_wants_no_addresses_there_is_an_error(site, server):
     site.driver.allocations = 0
 
