@@ -216,7 +216,8 @@ class AccessWorld(RuleBasedStateMachine):
         self._fail(result, LATE, HALF, DEAD)
         if self.kind == SNAPSHOT:
             return None
-        told = {rule: f"key {self.calls} of {rule}" for rule in wanted}
+        new = [rule["access_id"] for rule in add_rules if rule["access_id"] in wanted]
+        told = {rule: f"key {self.calls} of {rule}" for rule in new}
         self.keys.update(told)
         refusal = {refused: {"state": "error"}} if refused is not None else {}
         return {**{rule: {"access_key": key} for rule, key in told.items()}, **refusal}
