@@ -17,6 +17,7 @@ from manila_lite.share.flows import common
 SET_UP: Final = "_set_up_share_server"
 DELETE_UNUSED: Final = "_delete_unused_share_server"
 RECONCILE: Final = "_reconcile_share_server"
+RECONCILE_CHANGE: Final = "_reconcile_share_network_change"
 
 RESOURCE: Final = ("share_server", "share_server_id")
 LANE: Final = "share_server:{share_server_id}"

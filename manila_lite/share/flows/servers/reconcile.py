@@ -21,7 +21,13 @@ from manila_lite.engine import Operation, flow
 from manila_lite.engine.journal import NewOperation
 from manila_lite.share.flows import abandoned, casting, common
 from manila_lite.share.flows.servers import changing, managing, tear_down
-from manila_lite.share.flows.servers.common import LANE, RECONCILE, RESOURCE, get_server
+from manila_lite.share.flows.servers.common import (
+    LANE,
+    RECONCILE,
+    RECONCILE_CHANGE,
+    RESOURCE,
+    get_server,
+)
 
 STATUSES = (
     server_states.CREATING,
@@ -38,25 +44,30 @@ def candidates(
     """Yield (lane, operation) for each server that is stuck if no operation is on that lane."""
     rows = share_servers.list_servers(connection, host=host, statuses=STATUSES)
     for row in abandoned.older(rows, before):
+        method, lane, more = _how(row)
         yield (
-            _lane_of(row),
+            lane,
             casting.internal(
-                RECONCILE,
-                message_id=abandoned.message_id(RECONCILE, row, before),
+                method,
+                message_id=abandoned.message_id(method, row, before),
                 share_server_id=row["id"],
                 status=row["status"],
+                **more,
             ),
         )
 
 
-def _lane_of(row: Record) -> str:
-    if row["status"] == server_states.NETWORK_CHANGE:
-        return changing.LANE.format(share_network_id=row["share_network_id"])
-    return LANE.format(share_server_id=row["id"])
+def _how(row: Record) -> tuple[str, str, dict[str, str]]:
+    """Return method, lane and further arguments: changes of a network have a lane of its own."""
+    network_id = row["share_network_id"]
+    if row["status"] == server_states.NETWORK_CHANGE and network_id is not None:
+        lane = changing.LANE.format(share_network_id=network_id)
+        return RECONCILE_CHANGE, lane, {"share_network_id": network_id}
+    return RECONCILE, LANE.format(share_server_id=row["id"]), {}
 
 
 def reconciling_failed(
-    op: Operation, error: BaseException, share_server_id: str, status: str
+    op: Operation, error: BaseException, share_server_id: str, status: str, **rest: Any
 ) -> list[Write]:
     """Put the server into the error status that belongs to its transitional one."""
     server = get_server(op, share_server_id)
@@ -84,3 +95,17 @@ def reconcile_share_server(op: Operation, share_server_id: str, status: str) -> 
         new = server_states.ACTIVE
         return op.finish(share_server_changes.move(share_server_id, status, new, op.clock.now()))
     raise abandoned.Abandoned(what=f"Share server {share_server_id}", status=status)
+
+
+@flow(
+    RECONCILE_CHANGE,
+    lane=changing.LANE,
+    resource=RESOURCE,
+    on_failure=reconciling_failed,
+    internal=True,
+)
+def reconcile_change(
+    op: Operation, share_network_id: str, share_server_id: str, status: str
+) -> Any:
+    """The same for a server in an abandoned change of its network, behind casts about that."""
+    return reconcile_share_server(op, share_server_id, status)

@@ -55,6 +55,26 @@ def test_a_server_of_whose_network_something_is_under_way_is_left_alone(site):
     assert site.server(server).status == "network_change"
 
 
+def test_a_change_that_is_cast_late_waits_for_the_reconciliation(site):
+    """Else the one could write a status while the other is at work on the server."""
+    server = site.add_server("network_change")
+    site.add_security_service("ldap-new", network=None)
+    site.driver.answers["update_share_server_security_service"] = None
+    site.clock.advance(100)
+    flows.reconcile(site.environment, site.worker.journal)
+    uuid = site.cast(
+        "update_share_network_security_service", share_network_id="network",
+        new_security_service_id="ldap-new",
+    )  # fmt: skip
+
+    lanes = {row["lane"] for row in site.rows(models.lite.operations)}
+    site.run()
+
+    assert lanes == {"share_network:network"}
+    assert site.operation(uuid)["state"] == "succeeded"
+    assert site.server(server).status == "active"
+
+
 def test_a_server_that_moved_on_is_left_alone(site):
     server = site.add_server("creating")
     site.clock.advance(100)
