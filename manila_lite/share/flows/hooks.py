@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from oslo_log import log
+from oslo_utils import strutils
 
 from manila_lite import context as contexts
 from manila_lite import jsontext
@@ -110,7 +111,12 @@ def _after(
 
 
 def _recordable(value: Any) -> Any:
-    """Return a value as the journal can keep it: what is no JSON becomes text."""
+    """Return a value as the journal can keep it: what is no JSON becomes text.
+
+    An error does too, without passwords.
+    """
+    if isinstance(value, BaseException):
+        return strutils.mask_password(repr(value))
     try:
         return jsontext.decode(jsontext.encode(value))
     except (TypeError, ValueError):

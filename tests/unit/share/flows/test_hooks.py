@@ -109,6 +109,16 @@ def test_suppressed_errors_change_nothing(site, when):
         assert site.hook.told[-1][2]["before"] == "ValueError('not today')"
 
 
+def test_passwords_in_suppressed_errors_are_not_recorded(site):
+    site.hook.suppress_pre_hooks_errors = True
+    site.hook.answers["before"] = ValueError("cannot log in with password=swordfish")
+
+    operation = site.create(site.add_share())
+
+    assert "cannot log in" in operation["steps"]
+    assert "swordfish" not in operation["steps"]
+
+
 def test_operation_that_fails_has_no_hook_after(site):
     share = site.add_share()
     site.driver.answers["create_share"] = ValueError("no")
