@@ -194,7 +194,18 @@ _SHARE_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     AWAITING_TRANSFER: frozenset({AVAILABLE, ERROR, DELETING}),
-    ERROR: frozenset({CREATING, DELETING, DEFERRED_DELETING, UNMANAGE_STARTING, AVAILABLE}),
+    # The two of a migration: its completion is tried again.
+    ERROR: frozenset(
+        {
+            CREATING,
+            DELETING,
+            DEFERRED_DELETING,
+            UNMANAGE_STARTING,
+            AVAILABLE,
+            MIGRATING,
+            MIGRATING_TO,
+        }
+    ),
     ERROR_DELETING: frozenset({DELETING, DEFERRED_DELETING}),
     ERROR_DEFERRED_DELETING: frozenset({DELETING, DEFERRED_DELETING, DELETED}),
     EXTENDING_ERROR: frozenset({EXTENDING, DELETING, AVAILABLE}),
@@ -210,7 +221,7 @@ _SNAPSHOT_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
     AVAILABLE: frozenset(
         {DELETING, DEFERRED_DELETING, UNMANAGE_STARTING, RESTORING, MIGRATING, ERROR}
     ),
-    ERROR: frozenset({CREATING, DELETING, DEFERRED_DELETING, UNMANAGE_STARTING}),
+    ERROR: frozenset({CREATING, DELETING, DEFERRED_DELETING, UNMANAGE_STARTING, MIGRATING_TO}),
     ERROR_DELETING: frozenset({DELETING, DEFERRED_DELETING}),
     ERROR_DEFERRED_DELETING: frozenset({DELETING, DEFERRED_DELETING, DELETED}),
     MANAGE_ERROR: frozenset({MANAGE_STARTING, UNMANAGE_STARTING, DELETING}),
@@ -226,6 +237,24 @@ _GROUP_OUTCOMES: Final[Mapping[str, frozenset[str]]] = {
 }
 _GROUP_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
     AVAILABLE: frozenset({DELETING, ERROR}),
+    ERROR: frozenset({CREATING, DELETING}),
+    ERROR_DELETING: frozenset({DELETING}),
+}
+
+
+# Backups of shares. One that could not be restored is as good as before.
+BACKUP_ERROR_STATUS: Final[Mapping[str, str]] = {
+    CREATING: ERROR,
+    DELETING: ERROR_DELETING,
+    RESTORING: ERROR,
+}
+_BACKUP_OUTCOMES: Final[Mapping[str, frozenset[str]]] = {
+    CREATING: frozenset({AVAILABLE}),
+    DELETING: frozenset({DELETED}),
+    RESTORING: frozenset({AVAILABLE}),
+}
+_BACKUP_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
+    AVAILABLE: frozenset({DELETING, RESTORING, ERROR}),
     ERROR: frozenset({CREATING, DELETING}),
     ERROR_DELETING: frozenset({DELETING}),
 }
@@ -254,6 +283,9 @@ SNAPSHOT_TRANSITIONS: Final = merged_transitions(
 GROUP_TRANSITIONS: Final = merged_transitions(
     _GROUP_BEGINNINGS, _GROUP_OUTCOMES, GROUP_ERROR_STATUS
 )
+BACKUP_TRANSITIONS: Final = merged_transitions(
+    _BACKUP_BEGINNINGS, _BACKUP_OUTCOMES, BACKUP_ERROR_STATUS
+)
 
 
 class InvalidStatusTransition(ManilaException):
@@ -278,6 +310,11 @@ def check_group_transition(old: str, new: str) -> None:
     For share groups and for their snapshots.
     """
     check_transition("share group", GROUP_TRANSITIONS, old, new)
+
+
+def check_backup_transition(old: str, new: str) -> None:
+    """Raise InvalidStatusTransition unless an operation may put new in the place of old."""
+    check_transition("backup", BACKUP_TRANSITIONS, old, new)
 
 
 def check_transition(kind: str, allowed: Mapping[str, frozenset[str]], old: str, new: str) -> None:

@@ -116,6 +116,16 @@ def group_statuses() -> str:
     )
 
 
+def backup_statuses() -> str:
+    underway = sorted(states.BACKUP_ERROR_STATUS)
+    return transitions(
+        states.BACKUP_TRANSITIONS,
+        states.BACKUP_ERROR_STATUS,
+        sorted(set(states.BACKUP_TRANSITIONS) - set(underway)),
+        underway,
+    )
+
+
 def server_statuses() -> str:
     return transitions(
         server_states.TRANSITIONS,
@@ -312,6 +322,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "dead-letter-reasons": dead_letter_reasons,
     "operation-states": operation_states,
     "statuses": statuses,
+    "backup-statuses": backup_statuses,
     "group-statuses": group_statuses,
     "server-statuses": server_statuses,
     "volume-statuses": volume_statuses,

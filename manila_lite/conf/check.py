@@ -26,6 +26,7 @@ from manila_lite.conf.service import PROTOCOLS
 _TEMPLATES = (
     "share_name_template",
     "share_snapshot_name_template",
+    "share_backup_name_template",
     "volume_name_template",
     "snapshot_name_template",
 )

@@ -53,6 +53,19 @@ OPTS = [
         help="Seconds between two steps of a share server's migration.",
     ),
     cfg.IntOpt(
+        "driver_backup_continue_update_interval",
+        default=60,
+        min=1,
+        help="Seconds between two steps of a backup that the driver makes; in its first minute "
+        "the driver is asked more often.",
+    ),
+    cfg.IntOpt(
+        "driver_restore_continue_update_interval",
+        default=60,
+        min=1,
+        help="The same for a backup that the driver restores.",
+    ),
+    cfg.IntOpt(
         "share_usage_size_update_interval",
         default=300,
         min=1,

@@ -89,6 +89,11 @@ NAME_OPTS = [
         default="share-snapshot-%s",
         help="Name that drivers give a snapshot; %s is the snapshot instance's id.",
     ),
+    cfg.StrOpt(
+        "share_backup_name_template",
+        default="share-backup-%s",
+        help="Name that drivers give a backup; %s is the backup's id.",
+    ),
 ]
 
 # oslo.service registers it, under this name and default; here it is only listed.

@@ -30,6 +30,8 @@ REPLICAS = "share_replicas"
 REPLICA_GIGABYTES = "replica_gigabytes"
 GROUPS = "share_groups"
 GROUP_SNAPSHOTS = "share_group_snapshots"
+BACKUPS = "backups"
+BACKUP_GIGABYTES = "backup_gigabytes"
 
 _u = quota_usages.c
 _r = reservations.c

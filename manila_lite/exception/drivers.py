@@ -55,6 +55,10 @@ class IPAddressInUse(InUse):
 # What drivers raise about shares.
 
 
+class BackupException(ManilaException):
+    message = "Unable to perform a backup action: %(reason)s."
+
+
 class InvalidShare(Invalid):
     message = "Invalid share: %(reason)s."
 

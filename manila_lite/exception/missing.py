@@ -38,6 +38,10 @@ class ShareSnapshotNotFound(NotFound):
     message = "Snapshot %(snapshot_id)s could not be found."
 
 
+class ShareBackupNotFound(NotFound):
+    message = "Backup %(backup_id)s could not be found."
+
+
 class ShareSnapshotInstanceNotFound(NotFound):
     message = "Snapshot instance %(instance_id)s could not be found."
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows in the arguments of Manila's share API: reduced to the ids that flows work with.
 
-``delete_share_server`` carries the server's whole row, with details that may hold passwords, as it
-was when it was sent. What an operation needs of it is the id: the row is read when it begins.
+``delete_share_server`` carries the server's whole row, with details that may hold passwords, and
+the methods of backups the backup's, as they were when they were sent. What an operation needs of
+them is the id: the row is read when it begins.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-_ROW: Final = "share_server"
-_ID: Final = "share_server_id"
+#: {argument with a row: argument that flows have instead}
+_ROWS: Final = {"share_server": "share_server_id", "backup": "backup_id"}
 
 
 def reduced(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -19,13 +20,18 @@ def reduced(arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises ValueError for a row without id, or with another one than the argument beside it.
     """
-    if _ROW not in arguments:
-        return arguments
-    row = arguments[_ROW]
+    for name, wanted in _ROWS.items():
+        if name in arguments:
+            arguments = _with_id(arguments, name, wanted)
+    return arguments
+
+
+def _with_id(arguments: dict[str, Any], name: str, wanted: str) -> dict[str, Any]:
+    row = arguments[name]
     found = row.get("id") if isinstance(row, Mapping) else row
     if not isinstance(found, str):
-        raise ValueError(f"{_ROW} is a row without an id")
-    rest = {name: value for name, value in arguments.items() if name != _ROW}
-    if rest.get(_ID, found) != found:
-        raise ValueError(f"{_ROW} and {_ID} are not the same")
-    return {**rest, _ID: found}
+        raise ValueError(f"{name} is a row without an id")
+    rest = {other: value for other, value in arguments.items() if other != name}
+    if rest.get(wanted, found) != found:
+        raise ValueError(f"{name} and {wanted} are not the same")
+    return {**rest, wanted: found}

@@ -167,3 +167,7 @@ class ShareEnvironment(Environment):
     @property
     def snapshot_name_template(self) -> str:
         return str(self.conf.share_snapshot_name_template)
+
+    @property
+    def backup_name_template(self) -> str:
+        return str(self.conf.share_backup_name_template)

@@ -348,6 +348,12 @@ _NETWORK_CHANGED = (
     "The share server is in ``error``, and so are its shares that the driver reports as such; "
     "``NotImplementedError``: the change is not supported."
 )
+_BACKUP_FAILED = (
+    "The backup is in ``error`` with the reason, with a message; the share is ``available``."
+)
+_RESTORE_FAILED = (
+    "The share is in ``backup_restoring_error``, with a message; the backup is ``available``."
+)
 _CHECKED = "The API is told that the change is not supported."
 
 #: Methods that are not of the interface: those of newer drivers, asked for where they exist.
@@ -362,6 +368,20 @@ NEWER: Final[Mapping[str, Method]] = {
     "update_share_from_metadata": _of(
         "The share stays as it is, with a message.",
         _flow("metadata", "update_share_from_metadata"),
+    ),
+    "create_backup": _of(_BACKUP_FAILED, _flow("backup_polls", "create_backup")),
+    "create_backup_continue": _of(
+        f"Asked again, unless it is final. {_BACKUP_FAILED}",
+        _flow("backup_polls", "create_backup", "_reconcile_backup", "_reconcile_share"),
+    ),
+    "delete_backup": _of(
+        "The backup is in ``error_deleting`` with the reason, with a message.",
+        _flow("backup_polls", "delete_backup", "_reconcile_backup"),
+    ),
+    "restore_backup": _of(_RESTORE_FAILED, _flow("backup_polls", "restore_backup")),
+    "restore_backup_continue": _of(
+        f"Asked again, unless it is final. {_RESTORE_FAILED}",
+        _flow("backup_polls", "restore_backup", "_reconcile_backup", "_reconcile_share"),
     ),
     "transfer_accept": _of("The caller gets the error.", _flow("transfer", "transfer_accept")),
     "check_update_share_server_security_service": _of(

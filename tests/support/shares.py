@@ -14,7 +14,7 @@ from oslo_config import cfg
 from sqlalchemy.engine import Connection
 
 from manila_lite.conf import opts
-from manila_lite.db import creation, messages, models, operation_requests, types, workers
+from manila_lite.db import backups, creation, messages, models, operation_requests, types, workers
 from manila_lite.db.records import Record
 from manila_lite.db.session import Database
 from manila_lite.db.writes import execute_writes
@@ -43,7 +43,8 @@ _METHODS = (
     "get_share_status", "update_share_usage_size", "get_pool",
     "manage_existing", "manage_existing_with_server", "unmanage", "unmanage_with_server",
     "manage_existing_snapshot", "manage_existing_snapshot_with_server", "unmanage_snapshot",
-    "unmanage_snapshot_with_server", "revert_to_snapshot",
+    "unmanage_snapshot_with_server", "revert_to_snapshot", "create_backup",
+    "create_backup_continue", "delete_backup", "restore_backup", "restore_backup_continue",
 )  # fmt: skip
 
 
@@ -266,6 +267,20 @@ class Site:
             table = models.share_snapshot_instances
             self._set(connection, table, made["instance_id"], status, {})
         return made
+
+    def add_backup(self, share: Record, status: str = "creating") -> str:
+        """Insert a backup of the share's 5 GiB; return its id."""
+        with self.database.writer() as connection:
+            instance = {"share_id": share["share_id"], "size": 5, "availability_zone_id": None}
+            backup_id = backups.new_backup(
+                connection, self.clock.now(), instance, host=HOST, topic="manila-share",
+                project_id=PROJECT, user_id=USER,
+            )  # fmt: skip
+            self._set(connection, models.share_backups, backup_id, status, {})
+        return backup_id
+
+    def backup(self, backup_id: str) -> Record:
+        return self.rows(models.share_backups, id=backup_id)[0]
 
     def add_rule(self, share: Record, access_to: str = "10.0.0.2") -> str:
         rule = f"rule-{access_to}"

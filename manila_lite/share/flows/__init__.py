@@ -9,6 +9,7 @@ share group and its snapshots on ``share_group:<group id>``, those of a share se
 from manila_lite.scheduler.reports import report_alive, report_capabilities
 from manila_lite.share.flows import (
     access,
+    backups,
     capabilities,
     connection,
     create,
@@ -38,6 +39,7 @@ __all__ = [
     "LANE_RESOLVERS",
     "access",
     "around",
+    "backups",
     "capabilities",
     "connection",
     "create",

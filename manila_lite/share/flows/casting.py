@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from manila_lite.db import share_groups
+from manila_lite.db import backups, share_groups
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.models.lite import operations
@@ -40,6 +40,7 @@ LANE_RESOLVERS: Mapping[str, tuple[str, LaneResolver]] = {
     "share_instance_id": ("share_id", share_rows.share_ids_of_instances),
     "snapshot_id": ("share_id", snapshot_rows.share_ids_of_snapshots),
     "snapshot_instance_id": ("share_id", snapshot_rows.share_ids_of_instances),
+    "backup_id": ("share_id", backups.share_ids_of_backups),
     "share_group_snapshot_id": ("share_group_id", share_groups.group_ids_of_snapshots),
 }
 

@@ -36,6 +36,7 @@ from manila_lite.share.flows import (
     manage,
     manage_snapshots,
     probes,
+    reconcile_backups,
     reconcile_groups,
     revert,
     snapshot_access,
@@ -61,6 +62,7 @@ SHARE_STATUSES: Final = (
     states.MANAGE_ERROR_UNMANAGE_STARTING,
     states.REVERTING,
     states.REVERTING_TO_SNAPSHOT,
+    *reconcile_backups.SHARE_STATUSES,
 )
 SNAPSHOT_STATUSES: Final = (
     states.CREATING,
@@ -101,6 +103,7 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *_shares(connection, host, before),
         *_snapshots(connection, host, before),
         *reconcile_groups.candidates(connection, host, before),
+        *reconcile_backups.candidates(connection, host, before),
         *access.stuck(connection, host, before),
         *snapshot_access.stuck(connection, host, before),
         *reconcile_servers.candidates(connection, host, before),
@@ -172,6 +175,8 @@ def _share_failed(
     instance = common.get_instance(op, share_instance_id)
     if instance is None:
         return []
+    if status in reconcile_backups.SHARE_STATUSES:
+        return reconcile_backups.share_failed(op, error, instance)
     if status in (states.REVERTING, states.REVERTING_TO_SNAPSHOT):
         return _revert_failed(op, error, instance)
     if status == states.MANAGE_STARTING:
@@ -221,6 +226,8 @@ def reconcile_share(op: Operation, share_instance_id: str, status: str) -> None:
         return common.skip(op, "the share instance has moved on")
     if status == states.DELETING:
         return delete.delete_share_instance(op, share_instance_id)
+    if status in reconcile_backups.SHARE_STATUSES:
+        return reconcile_backups.reconcile_share(op, instance)
     if status == states.ENSURING:
         return op.finish(
             share_changes.move(instance["id"], status, states.AVAILABLE, op.clock.now())
