@@ -172,11 +172,15 @@ def check_servers(
             supported, problem = False, common.problem(error)
         if not supported:
             break
-    op.step("answer", _answer, op, network_id, name, bool(supported), probe=lambda: AGAIN)
+    op.step("answer", answer, op, network_id, name, bool(supported), probe=lambda: AGAIN)
     op.finish(result={"supported": bool(supported), "problem": problem})
 
 
-def _answer(op: Operation, network_id: str, name: str, supported: bool) -> bool:
+def answer(op: Operation, network_id: str, name: str, supported: bool) -> bool:
+    """Leave an answer where the API looks; False where it does not ask.
+
+    A check that fails leaves one too: without it the API would wait for ever.
+    """
     return op.env.db.run(
         lambda connection: server_network_changes.answer_check(
             connection, network_id, name, op.env.host, supported, op.clock.now()

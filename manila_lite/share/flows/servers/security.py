@@ -61,11 +61,25 @@ def update_share_network_security_service(
     changing.change_servers(op, share_network_id, servers, update, failed)
 
 
+def check_failed(
+    op: Operation,
+    error: BaseException,
+    share_network_id: str,
+    new_security_service_id: str,
+    current_security_service_id: str | None = None,
+) -> list[Write]:
+    """Answer with no."""
+    name = check_name(new_security_service_id, current_security_service_id)
+    changing.answer(op, share_network_id, name, False)
+    return []
+
+
 @flow(
     "check_update_share_network_security_service",
     version="1.22",
     lane=changing.LANE,
     resource=changing.RESOURCE,
+    on_failure=check_failed,
 )
 def check_update_share_network_security_service(
     op: Operation,

@@ -42,11 +42,24 @@ class NoAllocations(exception.NotFound):
 # -- addresses ---------------------------------------------------------------------------------
 
 
+def check_failed(
+    op: Operation,
+    error: BaseException,
+    share_network_id: str,
+    new_share_network_subnet: dict[str, Any],
+) -> list[Write]:
+    """Answer with no."""
+    name = check_name(share_network_id, new_share_network_subnet.get("availability_zone_id"))
+    changing.answer(op, share_network_id, name, False)
+    return []
+
+
 @flow(
     "check_update_share_server_network_allocations",
     version="1.23",
     lane=changing.LANE,
     resource=changing.RESOURCE,
+    on_failure=check_failed,
 )
 def check_update_share_server_network_allocations(
     op: Operation, share_network_id: str, new_share_network_subnet: dict[str, Any]

@@ -220,6 +220,18 @@ def test_an_addition_has_a_key_of_its_own(site, servers):
     assert answers(site)["host@backend"] is True
 
 
+def test_a_check_that_fails_leaves_an_answer_too(site, servers):
+    """An API that got none would wait for ever."""
+    ask(site, "share_network_sec_service_add_ldap-new_hosts_check")
+    with site.database.writer() as connection:
+        connection.execute(models.security_services.update().values(deleted="x"))
+
+    operation = check(site)
+
+    assert (operation["state"], answers(site)["host@backend"]) == ("failed", False)
+    assert "ldap-new" in operation["error"]
+
+
 def test_nobody_asks(site, servers):
     site.driver.answers[CHECK] = True
 

@@ -141,6 +141,25 @@ def test_the_answer_to_a_check_is_left_where_the_api_looks(site, supported):
     assert args[3] == {**new, "network_type": "flat"}
 
 
+def test_a_subnet_that_the_network_plugin_refuses_is_an_answer_too(site):
+    key = "share_server_update_allocations_network_None_hosts_check"
+    row = {"entity_uuid": "network", "key": key, "value": "{}", "deleted": 0}
+    with site.database.writer() as connection:
+        connection.execute(models.async_operation_data.insert(), row)
+
+    def refuse(subnet):
+        raise exception.NetworkBadConfigurationException(reason="no such subnet")
+
+    site.driver.network_api.include_network_info = refuse
+    new = {"share_network_id": "network", "availability_zone_id": None, "neutron_net_id": "net"}
+
+    operation = site.do(CHECK, share_network_id="network", new_share_network_subnet=new)
+
+    assert operation["state"] == "failed"
+    answers = json.loads(site.rows(models.async_operation_data)[0].value)
+    assert answers == {"host@backend": False}
+
+
 # -- metadata ----------------------------------------------------------------------------------
 
 
