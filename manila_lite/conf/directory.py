@@ -18,6 +18,11 @@ OPTS: list[cfg.Opt] = [
         "snapshots. Required. The service's user must own it or be able to write to it.",
     ),
     cfg.StrOpt(
+        "directory_backup_root",
+        help="Absolute path of an existing directory in which the driver keeps backups of shares: "
+        "best on another disk, never inside directory_root or around it. Unset: no backups.",
+    ),
+    cfg.StrOpt(
         "directory_export_host",
         sample_default="<host name>",
         help="Host in front of the path in export locations. The machine's host name where unset.",

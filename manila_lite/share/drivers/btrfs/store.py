@@ -25,7 +25,13 @@ from manila_lite.share.drivers.btrfs.quota import QuotaGroups
 from manila_lite.share.drivers.directory import kernel, removal
 from manila_lite.share.drivers.directory.errors import told_as
 from manila_lite.share.drivers.directory.locks import Locks
-from manila_lite.share.drivers.directory.paths import OPEN_DIRECTORY, Kind, Place, Root
+from manila_lite.share.drivers.directory.paths import (
+    OF_BACKEND,
+    OPEN_DIRECTORY,
+    Kind,
+    Place,
+    Root,
+)
 from manila_lite.share.drivers.directory.staging import Prepare
 from manila_lite.share.drivers.directory.store import is_directory, is_present
 
@@ -113,7 +119,7 @@ class SubvolumeStore:
 
     def sweep(self, locks: Locks) -> None:
         """Remove what killed attempts and deletions left, unless somebody is at work on it."""
-        for kind in Kind:
+        for kind in OF_BACKEND:
             for name in self._leftovers(kind):
                 try:
                     place = Place(kind, name)

@@ -18,7 +18,7 @@ from manila_lite import exception
 from manila_lite.share.driver.base import Model
 from manila_lite.share.drivers.directory import kernel
 from manila_lite.share.drivers.directory.base import DirectoryBase, share_place, snapshot_place
-from manila_lite.share.drivers.directory.paths import OPEN_DIRECTORY, Kind, Place
+from manila_lite.share.drivers.directory.paths import OF_BACKEND, OPEN_DIRECTORY, Place
 from manila_lite.share.drivers.directory.staging import measure
 from manila_lite.share.drivers.directory.usage import whole_gib
 
@@ -133,7 +133,7 @@ class AdoptionMethods(DirectoryBase):
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or parts[0].startswith("."):
             raise Refused(f"{given} cannot be managed; {_HOW}")
-        if parts[0] in (kind.value for kind in Kind):
+        if parts[0] in (kind.value for kind in OF_BACKEND):
             self._check_area(str(given), parts, place)
         return parts
 

@@ -82,6 +82,10 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
         self._root.check()
         self._choose_limits()
         self._exporting.check()
+        self._check_backup_root()
+
+    def _check_backup_root(self) -> None:
+        """Nothing to check for drivers without backups."""
 
     def copy_progress(self, name: str) -> int | None:
         """Percent, 0 to 99, of the copy that makes this share or snapshot; None when none does."""
@@ -191,6 +195,10 @@ class DirectoryBase(ExecuteMixin, ShareDriver):
             else:
                 self._limits.limit(project, size)
         self._metadata.update(place, size=size, limit=size)
+
+    def _limit_while_replacing(self, before: int, size: int) -> int:
+        """GiB for the new tree: until the old data are gone, both count to the share."""
+        return before + size
 
     def _project(self, place: Place) -> int | None:
         project = (self._metadata.read(place) or {}).get("project_id")

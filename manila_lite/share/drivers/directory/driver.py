@@ -11,6 +11,7 @@ from manila_lite import exception
 from manila_lite.share.driver.base import Model, Rules, ShareServer
 from manila_lite.share.drivers.directory import access
 from manila_lite.share.drivers.directory.adoption import AdoptionMethods
+from manila_lite.share.drivers.directory.backups import BackupMethods
 from manila_lite.share.drivers.directory.base import share_place
 from manila_lite.share.drivers.directory.capacity import capacity, reservations
 from manila_lite.share.drivers.directory.exports import in_force
@@ -22,7 +23,7 @@ LOG = logging.getLogger(__name__)
 _GIB = 1 << 30
 
 
-class DirectoryDriver(SnapshotMethods, AdoptionMethods):
+class DirectoryDriver(SnapshotMethods, AdoptionMethods, BackupMethods):
     """Shares are directories under ``directory_root``. Needs no root privileges and no server.
 
     Every method may be repeated after a kill at any point. Export helpers make the directories

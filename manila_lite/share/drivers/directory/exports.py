@@ -8,7 +8,7 @@ from typing import Any
 
 from manila_lite.share.driver.base import Model
 from manila_lite.share.drivers.directory import access
-from manila_lite.share.drivers.directory.paths import Kind, Place, Root
+from manila_lite.share.drivers.directory.paths import OF_BACKEND, Place, Root
 from manila_lite.share.drivers.exports import Helpers, Location, RuleUpdates
 
 
@@ -74,7 +74,7 @@ class Exports:
 
     def remove_path(self, parts: Sequence[str]) -> None:
         """The same for a directory below the root that gets another name."""
-        if len(parts) == 2 and parts[0] in {kind.value for kind in Kind}:
+        if len(parts) == 2 and parts[0] in {kind.value for kind in OF_BACKEND}:
             for helpers in self._everywhere():
                 helpers.remove(parts[1])
 

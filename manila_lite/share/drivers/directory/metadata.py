@@ -23,7 +23,7 @@ class MetadataStore:
     """Reads and writes the files.
 
     Keys in use: id; size and limit (GiB); source, the name of what it is a copy of; adopted_from;
-    access, the rules; project_id.
+    access, the rules; project_id; restored, the name of the backup that its data are from.
     """
 
     def __init__(self, root: Root, locks: Locks) -> None:

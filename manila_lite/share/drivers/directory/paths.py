@@ -9,6 +9,7 @@
     <root>/shares/.trash~<name>           data that is being deleted
     <root>/.metadata/shares/<name>.json   size, origin, access rules
     <root>/.locks                         one byte of it is held while something works on a share
+    <backup root>/backups/<backup name>   a backup's data, with metadata and locks likewise
 
 Working names lie beside the final ones, since a directory that its owner made read-only can be
 renamed within its parent but not into another one.
@@ -23,7 +24,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from manila_lite import exception
@@ -54,6 +55,11 @@ class Kind(enum.Enum):
 
     SHARE = "shares"
     SNAPSHOT = "snapshots"
+    BACKUP = "backups"
+
+
+#: What lies under the root of a back end. Backups have a root of their own.
+OF_BACKEND: Final = (Kind.SHARE, Kind.SNAPSHOT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,14 +124,14 @@ class Root:
         if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
             raise self._unusable(f"user id {os.geteuid()} cannot write to it")
 
-    def create_layout(self) -> None:
+    def create_layout(self, kinds: Sequence[Kind] = OF_BACKEND) -> None:
         """Make the directories under the root that are not there; raises as :meth:`check`."""
         self.check()
         try:
-            for kind in Kind:
+            for kind in kinds:
                 self._make(kind.value, 0o755)
             self._make(METADATA, 0o700)
-            for kind in Kind:
+            for kind in kinds:
                 self._make(os.path.join(METADATA, kind.value), 0o700)
             os.close(self.open_file(LOCKS, os.O_RDWR | os.O_CREAT))
         except OSError as error:

@@ -106,10 +106,6 @@ class SnapshotMethods(DirectoryBase):
     def _hide_snapshot(self, place: Place) -> None:
         """Take its export away; these snapshots have none."""
 
-    def _limit_while_replacing(self, before: int, size: int) -> int:
-        """GiB for the new tree: until the old data are gone, both count to the share."""
-        return before + size
-
     def _parent(self, snapshot: Model) -> Place:
         return self._existing(snapshot["share"])
 

@@ -85,22 +85,37 @@ class Store:
             staging.set_mode(mode)
             _publish(area, place)
 
-    def create_copy(self, place: Place, source: Place, prepare: Prepare = _no_preparation) -> None:
-        """Copy another place. ShareBackendFull leaves nothing behind."""
+    def create_copy(
+        self,
+        place: Place,
+        source: Place,
+        prepare: Prepare = _no_preparation,
+        origin: Store | None = None,
+    ) -> None:
+        """Copy another place. ShareBackendFull leaves nothing behind.
+
+        origin: the store that has the source, which may be on another file system; this one's own
+        where none is given.
+        """
         with self._staged(place, prepare) as (area, staging):
-            self._fill(staging, place, source)
+            self._fill(staging, place, source, origin)
             with told_as(f"creating {place}", self._root.path):
                 _publish(area, place)
 
     def replace_with_copy(
-        self, place: Place, source: Place, prepare: Prepare = _no_preparation
+        self,
+        place: Place,
+        source: Place,
+        prepare: Prepare = _no_preparation,
+        origin: Store | None = None,
     ) -> None:
         """Put a copy of ``source`` in the stead of the data of ``place``, at once.
 
         Whoever has a file of the old data open keeps it; the directory is another one afterwards.
+        origin: as for `create_copy`.
         """
         with self._staged(place, prepare) as (area, staging):
-            self._fill(staging, place, source)
+            self._fill(staging, place, source, origin)
             with told_as(f"replacing {place}", self._root.path):
                 self._swap(area, place)
 
@@ -151,13 +166,17 @@ class Store:
                 with told_as(f"clearing up after {place}", self._root.path):
                     staging.clear()
 
-    def _fill(self, staging: Staging, place: Place, source: Place) -> None:
+    def _fill(
+        self, staging: Staging, place: Place, source: Place, origin: Store | None = None
+    ) -> None:
         doing = f"copying {source} to {place}"
-        needed = self.used_bytes(source)
-        if not self.reflink and needed > free_bytes(self._root.path):
+        origin = origin or self
+        needed = origin.used_bytes(source)
+        # Between two roots, whether blocks can be shared is found out with the first file.
+        if not (self.reflink and origin is self) and needed > free_bytes(self._root.path):
             raise full(doing, self._root.path, needed)
         data = DataCopier(reflink=self.reflink)
-        with told_as(doing, self._root.path, needed), self._opened(source) as source_area:
+        with told_as(doing, self._root.path, needed), origin._opened(source) as source_area:
             staging.fill(source_area, source, data, needed, self._progress)
 
     def _swap(self, area: int, place: Place) -> None:
