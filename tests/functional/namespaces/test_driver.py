@@ -2,7 +2,6 @@
 """The namespace driver: tenants on one machine, as their NFS clients see it."""
 
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -10,23 +9,9 @@ import pytest
 
 from manila_lite import exception
 from manila_lite.testing import models
-from tests.fixtures.daemon import poll
 from tests.fixtures.namespaces import info
 from tests.functional.exports.rules import ip
-
-
-def set_up(driver, address: str, **values) -> dict:
-    """A share server, as the manager hands it to drivers."""
-    network = info(address, **values)
-    details = driver.setup_server(network, metadata={})
-    return {"id": network[0]["server_id"], "backend_details": details, "info": network}
-
-
-def share_on(driver, server: dict, *rules: dict) -> tuple[dict, str]:
-    share = models.share(share_server_id=server["id"])
-    (location,) = driver.create_share(None, share, share_server=server)
-    driver.update_access(None, share, list(rules), list(rules), [], share_server=server)
-    return share, location["path"]
+from tests.functional.namespaces.helpers import kill, lives, pids, set_up, share_on
 
 
 @pytest.fixture
@@ -186,20 +171,3 @@ def test_ipv6_addresses_stand_in_brackets(site, driver):
     server = {"id": network[0]["server_id"], "backend_details": details}
     _, location = share_on(driver, server, ip("2001:db8::/32"))
     assert location.startswith("[2001:db8::10]:/")
-
-
-def pids(site, server) -> list[int]:
-    directory = site.directory / server["id"]
-    return [int((directory / f"{name}.pid").read_text()) for name in ("bus", "ganesha")]
-
-
-def kill(process: int) -> None:
-    os.kill(process, signal.SIGKILL)
-    poll(lambda: not lives(process), f"the end of process {process}")
-
-
-def lives(process: int) -> bool:
-    try:
-        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
-    except (FileNotFoundError, ProcessLookupError):
-        return False

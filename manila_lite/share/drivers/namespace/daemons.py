@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a share server: an nfs-ganesha in its namespace, and the bus to manage it by.
 
-They are no children of the service, and outlive it: its restart interrupts no client.
+They are no children of the service, and outlive it: its restart interrupts no client. Whoever
+started one may have been killed before its id was written down; then its command line tells it.
 """
 
 from __future__ import annotations
@@ -61,22 +62,27 @@ class Daemons:
         self._execute = execute
 
     def running(self, server: Server) -> bool:
-        """Whether both processes of a server live."""
-        return _lives(server, "bus") is not None and _lives(server, "ganesha") is not None
+        """Whether both processes of a server live, Ganesha in the server's namespace."""
+        ganesha = _written_down(server, "ganesha") or _processes(server, "ganesha")
+        bus = _written_down(server, "bus") or _processes(server, "bus")
+        if len(bus) != 1 or len(ganesha) != 1 or not os.path.exists(server.path("bus")):
+            return False
+        return self._is_inside(server, ganesha[0])
 
     def ensure(self, server: Server) -> None:
         """Start what does not run, and wait until the server answers.
 
-        Raises BackendBusy for one that does not come up.
+        Raises BackendBusy for one that does not come up, ShareBackendException for one that ends.
         """
-        if _lives(server, "bus") is None:
+        if len(_processes(server, "bus")) != 1 or not os.path.exists(server.path("bus")):
             # Without its bus nobody could tell Ganesha anything.
-            self._stop(server, "ganesha")
+            self.stop(server)
             self._start_bus(server)
-        if _lives(server, "ganesha") is None:
+        found = _processes(server, "ganesha")
+        if len(found) != 1 or not self._is_inside(server, found[0]):
+            self._stop(server, "ganesha")
             self._start_ganesha(server)
-        manager = ExportManager(server.bus)
-        _patiently(exception.BackendBusy)(manager.incarnation)
+        _patiently(exception.BackendBusy)(_require_answer, server)
 
     def stop(self, server: Server) -> None:
         """End both processes; those that do not run are no error."""
@@ -100,33 +106,69 @@ class Daemons:
         )  # fmt: skip
 
     def _stop(self, server: Server, name: str) -> None:
-        process = _lives(server, name)
-        if process is None:
-            return
-        with contextlib.suppress(exception.ProcessExecutionError):
-            self._run("kill", f"-{signal.SIGKILL.name.removeprefix('SIG')}", str(process))
+        for process in _processes(server, name):
+            with contextlib.suppress(exception.ProcessExecutionError):
+                self._run("kill", f"-{signal.SIGKILL.name.removeprefix('SIG')}", str(process))
         _patiently(exception.BackendBusy)(_require_end, server, name)
 
-    def _run(self, *command: str, **settings: Any) -> None:
-        self._execute(*command, timeout=_TIMEOUT, run_as_root=True, **settings)
+    def _is_inside(self, server: Server, process: int) -> bool:
+        """Whether a process is in the namespace that has the server's name now."""
+        spaces = (f"/run/netns/{server.namespace}", f"/proc/{process}/ns/net")
+        try:
+            output, _ = self._run("stat", "-L", "-c", "%d:%i", *spaces)
+        except exception.ProcessExecutionError:
+            return False
+        return len(set(output.split())) == 1
+
+    def _run(self, *command: str, **settings: Any) -> tuple[str, str]:
+        result: tuple[str, str] = self._execute(
+            *command, timeout=_TIMEOUT, run_as_root=True, **settings
+        )
+        return result
 
 
-def _lives(server: Server, name: str) -> int | None:
+def _written_down(server: Server, name: str) -> list[int]:
     """The process whose id was written down, if it is the one: ids are used again."""
     try:
         with open(server.path(f"{name}.pid"), encoding="utf-8") as file:
             process = int(file.read())
+    except (FileNotFoundError, ValueError):
+        return []
+    return [process] if _is_of(server, name, process) else []
+
+
+def _processes(server: Server, name: str) -> list[int]:
+    """All processes with the server's configuration, whether written down or not."""
+    found = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())
+    return [process for process in found if _is_of(server, name, process)]
+
+
+def _is_of(server: Server, name: str, process: int) -> bool:
+    """Whether a process has the configuration, and is root's or the service's own."""
+    try:
+        owner = os.stat(f"/proc/{process}").st_uid
         with open(f"/proc/{process}/cmdline", "rb") as file:
-            command = file.read()
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return None
-    return process if os.fsencode(server.path(f"{name}.conf")) in command else None
+            arguments = file.read().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    configuration = os.fsencode(server.path(f"{name}.conf"))
+    given = {argument.removeprefix(b"--config-file=") for argument in arguments[1:]}
+    return configuration in given and owner in (0, os.geteuid())
+
+
+def _require_answer(server: Server) -> None:
+    if not _processes(server, "ganesha"):
+        log = server.path("ganesha.log")
+        raise exception.ShareBackendException(
+            msg=f"nfs-ganesha of share server {server.server_id} has ended; {log} says why"
+        )
+    ExportManager(server.bus).incarnation()
 
 
 def _require_end(server: Server, name: str) -> None:
-    process = _lives(server, name)
-    if process is not None:
-        raise exception.BackendBusy(reason=f"process {process} of {name} does not end")
+    left = _processes(server, name)
+    if left:
+        raise exception.BackendBusy(reason=f"process {left[0]} of {name} does not end")
 
 
 def _patiently(error: type[Exception]) -> tenacity.Retrying:

@@ -11,13 +11,13 @@ from oslo_config import cfg
 from manila_lite import exception
 from manila_lite.conf import btrfs, exports, namespace
 from manila_lite.share.driver.base import Model
-from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.namespace.exports import ServerExports
+from manila_lite.share.drivers.namespace.placed import PlacedMethods
 from manila_lite.share.drivers.namespace.records import Records
 from manila_lite.share.drivers.namespace.servers import ShareServers
 
 
-class NamespaceDriver(BtrfsDriver):
+class NamespaceDriver(PlacedMethods):
     """Shares are btrfs subvolumes; each share server is a network namespace that exports its own.
 
     A share server has the addresses that the network plugin allocated, on a bridge of the machine,
@@ -47,7 +47,7 @@ class NamespaceDriver(BtrfsDriver):
     def _setup_server(
         self, network_info: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any] | None = None
     ) -> dict[str, str]:
-        """Make a share server; return server_id, namespace and addresses.
+        """Make a share server; return server_id, namespace, addresses and interfaces.
 
         Raises NetworkBadConfigurationException for networks other than flat ones and VLANs,
         InvalidShareServer for security services, which there is nobody to ask here.
@@ -66,10 +66,14 @@ class NamespaceDriver(BtrfsDriver):
         self._servers.tear_down(server_details)
 
     def get_backend_info(self, context: Any) -> dict[str, Any]:
-        """What export locations are made of: when it changes, shares are ensured anew."""
+        """What export locations are made of: when it changes, shares are ensured anew.
+
+        So they are, and their servers are set up again, after ``namespace_dir`` was lost.
+        """
         return {
             "btrfs_root": self._root.path,
             "namespace_dir": self._setting("namespace_dir"),
+            "namespace_dir_id": self._records.mark,
             "ganesha_squash": self._setting("ganesha_squash"),
         }
 

@@ -44,8 +44,9 @@ class ServerExports(Exports):
         super().restore()
 
     def _of(self, share: Model) -> Helpers:
-        server_id = share["share_server_id"]
-        server = self._records.read(str(server_id)) if server_id else None
+        server_id, given = share["share_server_id"], share.get("share_server") or {}
+        details = given.get("backend_details") or {}
+        server = self._servers.known(str(server_id), details) if server_id else None
         if server is None:
             raise exception.InvalidShareServer(
                 reason=f"share {share['id']} is on share server {server_id}, which is not set up"

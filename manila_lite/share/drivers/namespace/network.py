@@ -13,6 +13,7 @@ from manila_lite.share.drivers.namespace.records import Interface, Server
 Execute = Callable[..., Any]
 
 _TIMEOUT: Final = 60.0
+_DEVICES: Final = "/sys/class/net"
 
 
 class Network:
@@ -25,7 +26,7 @@ class Network:
     def ensure(self, server: Server) -> None:
         """Make what is missing of a server's namespace and interfaces; all may be there already."""
         if not self.exists(server):
-            self._try("netns", "delete", server.namespace)
+            self._delete_name(server)
             self._ip("netns", "add", server.namespace)
         self._inside(server, "link", "set", "lo", "up")
         for number, interface in enumerate(server.interfaces):
@@ -33,23 +34,26 @@ class Network:
 
     def exists(self, server: Server) -> bool:
         """Whether the namespace is there; its name alone is what a kill may leave."""
-        return os.path.exists(f"/run/netns/{server.namespace}") and self._try(
-            "-netns", server.namespace, "link", "show", "lo"
-        )
+        return os.path.exists(f"/run/netns/{server.namespace}") and self._has(server, "lo")
+
+    def is_attached(self, server: Server) -> bool:
+        """Whether each interface is on a bridge: one that is made anew has lost its own."""
+        devices = (server.host_device(number) for number in range(len(server.interfaces)))
+        return all(os.path.exists(f"{_DEVICES}/{device}/master") for device in devices)
 
     def remove(self, server: Server) -> None:
         """Remove the namespace, and with it the interfaces; one that is gone is no error."""
-        if os.path.exists(f"/run/netns/{server.namespace}"):
-            self._ip("netns", "delete", server.namespace)
-        for number in range(len(server.interfaces)):
+        self._delete_name(server)
+        for device in sorted(os.listdir(_DEVICES)):
             # A namespace that something still holds keeps them otherwise.
-            self._try("link", "delete", server.host_device(number))
+            if device.startswith(server.host_devices):
+                self._delete_device(device)
 
     def _ensure_interface(self, server: Server, number: int, interface: Interface) -> None:
         inside, outside = f"eth{number}", server.host_device(number)
         bridge = self._ensure_bridge(interface.vlan)
-        if not self._try("-netns", server.namespace, "link", "show", inside):
-            self._try("link", "delete", outside)
+        if not self._has(server, inside):
+            self._delete_device(outside)
             peer = ("type", "veth", "peer", "name", inside, "netns", server.namespace)
             self._ip("link", "add", outside, *peer)
         if interface.mtu:
@@ -66,21 +70,45 @@ class Network:
 
     def _ensure_bridge(self, vlan: int | None) -> str:
         name = self._bridge if vlan is None else f"{self._bridge}.{vlan}"
-        if not os.path.exists(f"/sys/class/net/{name}"):
-            # Somebody else may make it at the same time.
-            self._try("link", "add", "name", name, "type", "bridge")
+        path = f"{_DEVICES}/{name}"
+        if not os.path.exists(path):
+            try:
+                self._ip("link", "add", "name", name, "type", "bridge")
+            except exception.ProcessExecutionError:
+                # Another back end may have made it at the same time.
+                if not os.path.exists(path):
+                    raise
+        if not os.path.isdir(f"{path}/bridge"):
+            raise exception.ShareBackendException(
+                msg=f"{name}, which option namespace_bridge asks for, is no bridge"
+            )
         self._ip("link", "set", name, "up")
         return name
+
+    def _delete_name(self, server: Server) -> None:
+        if os.path.exists(f"/run/netns/{server.namespace}"):
+            self._ip("netns", "delete", server.namespace)
+
+    def _delete_device(self, name: str) -> None:
+        """Delete a device of the machine; it may go by itself, with its other end."""
+        path = f"{_DEVICES}/{name}"
+        if not os.path.exists(path):
+            return
+        try:
+            self._ip("link", "delete", name)
+        except exception.ProcessExecutionError:
+            if os.path.exists(path):
+                raise
+
+    def _has(self, server: Server, device: str) -> bool:
+        try:
+            self._inside(server, "link", "show", device)
+        except exception.ProcessExecutionError:
+            return False
+        return True
 
     def _inside(self, server: Server, *command: str) -> None:
         self._ip("-netns", server.namespace, *command)
 
     def _ip(self, *command: str) -> None:
         self._execute("ip", *command, timeout=_TIMEOUT, run_as_root=True)
-
-    def _try(self, *command: str) -> bool:
-        try:
-            self._ip(*command)
-        except exception.ProcessExecutionError:
-            return False
-        return True

@@ -7,6 +7,7 @@
 <directory>/<server id>/export.d       its exports
 <directory>/<server id>/mounts         the subvolumes that it exports
 <directory>/.lock                      held while a server is made, removed or looked after
+<directory>/.id                        changes when the directory is lost and made anew
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ import fcntl
 import hashlib
 import ipaddress
 import json
+import logging
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from manila_lite import exception
 
+LOG = logging.getLogger(__name__)
+
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 _RECORD: Final = "server.json"
+_MARK: Final = ".id"
+_DETAIL: Final = "interface_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +82,25 @@ class Server:
         """A file or directory of the server."""
         return os.path.join(self.directory, name)
 
+    @property
+    def host_devices(self) -> str:
+        """How the ends of its interfaces begin that are outside of the namespace."""
+        return f"ml{hashlib.sha256(self.server_id.encode()).hexdigest()[:9]}"
+
     def host_device(self, number: int) -> str:
-        """The end of an interface that is outside of the namespace; at most 15 characters."""
-        digest = hashlib.sha256(self.server_id.encode()).hexdigest()[:9]
-        return f"ml{digest}{number}"
+        """The outer end of one interface; at most 15 characters."""
+        return f"{self.host_devices}{number}"
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What the database keeps: enough to set the server up again, in texts of a few bytes."""
+        interfaces = (_text(dataclasses.asdict(interface)) for interface in self.interfaces)
+        return {
+            "server_id": self.server_id,
+            "namespace": self.namespace,
+            "addresses": " ".join(self.hosts),
+            **{f"{_DETAIL}{number}": text for number, text in enumerate(interfaces)},
+        }
 
 
 class Records:
@@ -90,6 +112,33 @@ class Records:
     def prepare(self) -> None:
         """Make the directory; raises OSError. Nobody else can look into it, root aside."""
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        mark = os.path.join(self._directory, _MARK)
+        if not os.path.exists(mark):
+            write_file(mark, str(uuid.uuid4()))
+
+    @property
+    def mark(self) -> str:
+        """What tells this directory from one that was lost. Raises OSError."""
+        with open(os.path.join(self._directory, _MARK), encoding="utf-8") as file:
+            return file.read()
+
+    def named(self, server_id: str, interfaces: Sequence[Interface] = ()) -> Server:
+        """A server, whether it is written down or not. Raises PathRefused for its name."""
+        return Server(server_id, self._path(server_id), tuple(interfaces))
+
+    def of_details(self, details: Mapping[str, Any]) -> Server:
+        """The server with these details. Raises PathRefused, and ShareBackendException."""
+        server_id = str(details["server_id"])
+        texts: list[str] = []
+        while f"{_DETAIL}{len(texts)}" in details:
+            texts.append(details[f"{_DETAIL}{len(texts)}"])
+        try:
+            interfaces = [Interface(**json.loads(text)) for text in texts]
+        except (ValueError, TypeError) as error:
+            raise exception.ShareBackendException(
+                msg=f"the details of share server {server_id} are damaged"
+            ) from error
+        return self.named(server_id, interfaces)
 
     def read(self, server_id: str) -> Server | None:
         """A server that was written down; None where none was. Raises ShareBackendException."""
@@ -106,30 +155,31 @@ class Records:
         return Server(server_id, directory, tuple(found))
 
     def all(self) -> list[Server]:
-        """All servers that were written down."""
+        """All servers that were written down; what is damaged is logged."""
         entries = sorted(entry for entry in os.listdir(self._directory) if _ID.fullmatch(entry))
-        return [server for entry in entries if (server := self.read(entry)) is not None]
+        return [server for entry in entries if (server := self._readable(entry)) is not None]
 
-    def write(self, server_id: str, interfaces: Sequence[Interface]) -> Server:
-        """Write a server down, and make its directories."""
-        server = Server(server_id, self._path(server_id), tuple(interfaces))
+    def write(self, server: Server) -> None:
+        """Write a server down, and make its directories. Raises OSError."""
         for name in ("export.d", "mounts", "recovery"):
             os.makedirs(server.path(name), mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError), open(server.path("export.d/INDEX.conf"), "x"):
             pass
-        values = {"interfaces": [dataclasses.asdict(interface) for interface in interfaces]}
-        write_file(server.path(_RECORD), json.dumps(values, sort_keys=True))
-        return server
+        values = {"interfaces": [dataclasses.asdict(interface) for interface in server.interfaces]}
+        write_file(server.path(_RECORD), _text(values))
 
     def remove(self, server: Server, clear: Callable[[list[str]], object]) -> None:
         """Forget a server; the record goes last, so that a repetition finds it.
 
         clear: removes files and directories, which may belong to root.
         """
+        if not os.path.isdir(server.directory):
+            return
         entries = [entry for entry in os.listdir(server.directory) if entry != _RECORD]
         if entries:
             clear([server.path(entry) for entry in sorted(entries)])
-        os.unlink(server.path(_RECORD))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(server.path(_RECORD))
         os.rmdir(server.directory)
 
     @contextlib.contextmanager
@@ -142,6 +192,13 @@ class Records:
             yield
         finally:
             os.close(descriptor)
+
+    def _readable(self, server_id: str) -> Server | None:
+        try:
+            return self.read(server_id)
+        except exception.ShareBackendException as error:
+            LOG.error("Share server %s cannot be looked after: %s", server_id, error)
+            return None
 
     def _path(self, server_id: str) -> str:
         if not _ID.fullmatch(server_id):
@@ -182,6 +239,10 @@ def _interface(info: Mapping[str, Any], allocation: Mapping[str, Any]) -> Interf
         vlan=int(segment) if kind == "vlan" and segment else None,
         mtu=int(mtu) if mtu else None,
     )
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
 
 
 def write_file(path: str, text: str) -> None:

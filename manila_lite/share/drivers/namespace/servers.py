@@ -32,35 +32,43 @@ class ShareServers:
         the details in its detail_data, so that `tear_down` can clear up.
         """
         server_id, interfaces = str(network_info[0]["server_id"]), interfaces_of(network_info)
+        server = self._records.named(server_id, interfaces)
         self._records.prepare()
-        with self._records.lock():
-            server = self._records.write(server_id, interfaces)
-            details = {
-                "server_id": server_id,
-                "namespace": server.namespace,
-                "addresses": " ".join(server.hosts),
-            }
-            try:
-                self._bring_up(server)
-            except Exception as error:
-                error.detail_data = {"server_details": details}  # type: ignore[attr-defined]
-                raise
-        return details
+        try:
+            self._make(server)
+        except Exception as error:
+            error.detail_data = {"server_details": server.details}  # type: ignore[attr-defined]
+            raise
+        return server.details
+
+    def known(self, server_id: str, details: Mapping[str, Any]) -> Server | None:
+        """A server that was set up; one whose directory was lost is set up again by its details.
+
+        Returns None for one that is written down nowhere. Raises what `set_up` raises.
+        """
+        server = self._records.read(server_id)
+        if server is not None or details.get("server_id") != server_id:
+            return server
+        server = self._records.of_details(details)
+        if not server.interfaces:
+            return None
+        LOG.warning("The directory of share server %s is lost; it is set up again", server_id)
+        self._records.prepare()
+        self._make(server)
+        return server
 
     def tear_down(self, details: Mapping[str, Any]) -> None:
         """Remove a server with its processes, mounts and interfaces; the shares' data stay.
 
-        Nothing happens for one that was never made, or is gone.
+        What is gone already is no error, and its directory need not be there any more.
         """
         server_id = details.get("server_id")
         if not server_id:
             LOG.warning("Nothing is known of a share server that is to be removed")
             return
+        server = self._records.named(str(server_id))
         self._records.prepare()
         with self._records.lock():
-            server = self._records.read(str(server_id))
-            if server is None:
-                return
             self._daemons.stop(server)
             self._unmount_all(server)
             self._network.remove(server)
@@ -71,13 +79,21 @@ class ShareServers:
         with self._records.lock():
             for server in self._records.all():
                 try:
-                    if not self._daemons.running(server):
+                    if not self._is_up(server):
                         LOG.warning("Share server %s does not run; it is started", server.server_id)
                         self._bring_up(server)
                 except (
                     exception.ManilaException, exception.ProcessExecutionError, OSError,
                 ) as error:  # fmt: skip
                     LOG.error("Share server %s is not up: %s", server.server_id, error)
+
+    def _make(self, server: Server) -> None:
+        with self._records.lock():
+            self._records.write(server)
+            self._bring_up(server)
+
+    def _is_up(self, server: Server) -> bool:
+        return self._network.is_attached(server) and self._daemons.running(server)
 
     def _bring_up(self, server: Server) -> None:
         self._network.ensure(server)
