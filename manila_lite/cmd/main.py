@@ -9,6 +9,7 @@ import click
 
 from manila_lite.cmd import (
     access_commands,
+    backup_commands,
     completion,
     database,
     dead_letters,
@@ -92,6 +93,7 @@ def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbo
 
 
 share_commands.share.add_command(access_commands.share_access)
+share_commands.share.add_command(backup_commands.share_backup)
 snapshot_commands.snapshot.add_command(access_commands.snapshot_access)
 
 for command in (
