@@ -39,9 +39,12 @@ _NO_SPECS: Mapping[str, str] = {}
 def managing_failed(
     op: Operation, error: BaseException, share_id: str, driver_options: Any = None
 ) -> list[Write]:
-    """Put the share into manage_error, with a size of 0: it counts for nothing."""
+    """Put the share into manage_error, with a size of 0: it counts for nothing.
+
+    One that another operation has managed by now keeps what it has.
+    """
     instance = common.get_instance_of_share(op, share_id)
-    if instance is None:
+    if instance is None or _is_managed(instance):
         return []
     now = op.clock.now()
     return [
@@ -49,6 +52,10 @@ def managing_failed(
         *share_changes.sized(share_id, 0, now),
         *common.tell_user(op, instance, messages.ACTION_CREATE, now),
     ]
+
+
+def _is_managed(instance: Mapping[str, Any]) -> bool:
+    return instance["status"] == states.AVAILABLE and instance["launched_at"] is not None
 
 
 @flow(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from manila_lite import exception, states
-from manila_lite.db import export_locations, messages, quotas, snapshot_changes
+from manila_lite.db import export_locations, messages, quotas, share_changes, snapshot_changes
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
@@ -22,9 +22,12 @@ _GONE = ("SnapshotResourceNotFound", "ShareSnapshotResourceNotFound")
 def managing_failed(
     op: Operation, error: BaseException, snapshot_id: str, driver_options: Any = None
 ) -> list[Write]:
-    """Put the snapshot into manage_error, with a size of 0: it counts for nothing."""
+    """Put the snapshot into manage_error, with a size of 0: it counts for nothing.
+
+    One that another operation has managed by now keeps what it has.
+    """
     instance = snapshots.get_snapshot(op, snapshot_id)
-    if instance is None:
+    if instance is None or _is_managed(instance):
         return []
     now = op.clock.now()
     old, new = states.MANAGE_STARTING, states.MANAGE_ERROR
@@ -33,6 +36,10 @@ def managing_failed(
         *snapshot_changes.sized(snapshot_id, 0, now),
         *snapshots.tell(op, instance, messages.ACTION_CREATE),
     ]
+
+
+def _is_managed(instance: Mapping[str, Any]) -> bool:
+    return instance["status"] == states.AVAILABLE and instance["progress"] == share_changes.DONE
 
 
 @flow(

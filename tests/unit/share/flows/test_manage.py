@@ -417,3 +417,17 @@ def test_usages_that_others_count_in_are_not_touched(site, managed):
     }  # fmt: skip
     unmanage(site, managed)
     assert {row["in_use"] for row in site.rows(models.quota_usages)} == {0}
+
+
+def test_a_second_cast_that_is_given_up_takes_nothing_from_a_share_that_was_managed(site):
+    """Its size is counted: without it, the deletion would free nothing."""
+    share = site.add_share("available")
+    uuid = site.cast("manage_share", share_id=share["share_id"])
+    with site.database.writer() as connection:
+        connection.execute(models.lite.operations.update().values(dispatches=1000))
+
+    site.run()
+
+    assert site.operation(uuid)["state"] == "dead"
+    assert (site.status(share), site.share(share)["size"]) == ("available", 5)
+    assert site.messages(share["share_id"]) == []

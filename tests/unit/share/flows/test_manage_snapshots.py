@@ -273,3 +273,19 @@ def test_a_crash_while_unmanaging_is_made_up_for(policy):
 
     assert status(site, managed) == "deleted"
     assert site.usage("snapshots") == (0, 0)
+
+
+def test_a_second_cast_that_is_given_up_takes_nothing_from_a_snapshot_that_was_managed(site, share):
+    snapshot = site.add_snapshot(share, "available")
+    uuid = site.cast("manage_snapshot", snapshot_id=snapshot["snapshot_id"])
+    with site.database.writer() as connection:
+        connection.execute(models.share_snapshot_instances.update().values(progress="100%"))
+        connection.execute(models.lite.operations.update().values(dispatches=1000))
+
+    site.run()
+
+    assert site.operation(uuid)["state"] == "dead"
+    found = site.snapshot_instance(snapshot)
+    assert found.status == "available"
+    [row] = site.rows(models.share_snapshots)
+    assert row.size == 5
