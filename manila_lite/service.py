@@ -17,6 +17,8 @@ from manila_lite.worker_service import WorkerService
 
 # Manila's own interval; how long a server has to stand empty is an option.
 _EMPTY_SERVERS_SECONDS = 600.0
+# Casts of operations, which must not hang on a broker that is away.
+_CAST_RETRY = 3
 
 
 class ShareService(WorkerService):
@@ -71,6 +73,9 @@ class ShareService(WorkerService):
         link = transport.make_transport(self.conf)
         self.environment.notify = notifications.make_notify(self.conf, self.host)
         self.environment.scheduler = clients.SchedulerAPI(link, topic=self.conf.scheduler_topic)
+        self.environment.share_api = clients.ShareAPI(
+            link, topic=self.conf.share_topic, retry=_CAST_RETRY
+        )
         return server.RpcServer(
             self.conf,
             link,

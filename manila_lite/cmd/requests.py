@@ -22,7 +22,7 @@ from manila_lite.cmd.dispatch import Prepared, Request
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.limits import require_room
 from manila_lite.cmd.specs import filter_properties, request_spec
-from manila_lite.db import creation, group_creation, quotas, shares
+from manila_lite.db import creation, group_creation, quotas, shares, types
 from manila_lite.db.models import share_instances, share_snapshot_instances
 from manila_lite.db.records import Record
 
@@ -147,24 +147,11 @@ def _source(connection: Connection, wish: ShareWish) -> Record:
     return snapshot
 
 
-_SUPPORTS = (
-    "snapshot_support",
-    "create_share_from_snapshot_support",
-    "revert_to_snapshot_support",
-    "mount_snapshot_support",
-)
-
-
 def supports(share_type: Mapping[str, Any] | None) -> dict[str, bool]:
     """The share's *_support columns, as its type's extra specs have them."""
     if share_type is None:
         return {"snapshot_support": True, "create_share_from_snapshot_support": True}
-    specs = share_type["extra_specs"]
-    return {name: _is_true(specs.get(name)) for name in _SUPPORTS}
-
-
-def _is_true(value: str | None) -> bool:
-    return (value or "").removeprefix("<is>").strip().lower() in ("true", "yes", "1", "t")
+    return types.supports(share_type)
 
 
 def delete_share(

@@ -82,6 +82,25 @@ def _with_specs(connection: Connection, found: list[Record]) -> list[Record]:
     return found
 
 
+#: Columns of a share that say what its type allows.
+SUPPORTS = (
+    "snapshot_support",
+    "create_share_from_snapshot_support",
+    "revert_to_snapshot_support",
+    "mount_snapshot_support",
+)
+
+
+def supports(share_type: Mapping[str, Any]) -> dict[str, bool]:
+    """Return a share's *_support columns, as its type's extra specs have them."""
+    specs = share_type["extra_specs"]
+    return {name: _is_true(specs.get(name)) for name in SUPPORTS}
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").removeprefix("<is>").strip().lower() in ("true", "yes", "1", "t")
+
+
 def new_type(
     name: str,
     extra_specs: Mapping[str, str],

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from oslo_config import cfg
 from oslo_log import log
@@ -69,9 +69,18 @@ class PrivateStorage:
         )
 
 
+class ShareCasts(Protocol):
+    """What sends requests to share services; the client in rpc.clients does it."""
+
+    def send(self, context: Any, method: str, host: str | None, **args: Any) -> Any: ...
+
+
 @dataclasses.dataclass(kw_only=True)
 class ShareEnvironment(Environment):
     """The surroundings of one share back end's flows."""
+
+    #: Casts to other back ends; None without a broker.
+    share_api: ShareCasts | None = None
 
     binary: ClassVar[str] = services.BINARY
     service_name: ClassVar[str] = "share"

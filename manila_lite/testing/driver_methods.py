@@ -102,6 +102,8 @@ _UNMANAGED = (
 )
 _SERVER_MANAGED = "The share server is in ``manage_error``."
 
+_NOT_BEGUN = "The share is as it was, its task state ``migration_error``, with a message."
+
 METHODS: Final[Mapping[str, Method]] = {
     # -- construction and start
     "init_execute_mixin": _of(_NOT_STARTED, _method("base", "__init__")),
@@ -213,6 +215,33 @@ METHODS: Final[Mapping[str, Method]] = {
     "connection_get_info": _of(
         "The caller gets the error.", _flow("connection", "connection_get_info")
     ),
+    # -- migration
+    "migration_check_compatibility": _of(_NOT_BEGUN, _flow("migration.start", "migration_start")),
+    "migration_start": _of(_NOT_BEGUN, _flow("migration.start", "migration_start")),
+    "migration_continue": _of(
+        f"Asked again, unless it is final: ``migration_cancel`` is called. {_NOT_BEGUN}",
+        _flow("migration.phase1", "_continue_migration"),
+    ),
+    "migration_complete": _of(
+        "Both instances are in ``error``, with a message; an operator's retry does it again.",
+        _flow("migration.complete", "migration_complete", "_reconcile_migration"),
+    ),
+    "migration_cancel": _of(
+        "The migration goes on, with a message; where it has failed already, that is logged.",
+        _flow("migration.cancel", "migration_cancel"),
+        _flow("migration.phase1", "_continue_migration"),
+        _flow("migration.start", "migration_start"),
+        _flow("migration.ending", "_continue_migration", "migration_start", "_reconcile_migration"),
+    ),
+    "migration_get_progress": _of(
+        "The caller gets the error; a migration shows no progress.",
+        _flow("migration.progress", "migration_get_progress"),
+        _flow("migration.phase1", "_continue_migration"),
+    ),
+    "_get_access_mapping": _of(_CALLERS, _method("connection", "connection_get_info")),
+    "_get_mount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
+    "_get_mount_export": _of(_CALLERS, _method("connection", "_get_mount_command")),
+    "_get_unmount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
     "_get_access_mapping": _of(_CALLERS, _method("connection", "connection_get_info")),
     "_get_mount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
     "_get_mount_export": _of(_CALLERS, _method("connection", "_get_mount_command")),
@@ -404,13 +433,6 @@ NEWER: Final[Mapping[str, Method]] = {
 
 #: Methods that nothing calls as yet, by what is going to.
 AWAITED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            "migration_check_compatibility", "migration_start", "migration_continue",
-            "migration_complete", "migration_cancel", "migration_get_progress",
-        ),
-        "migration",
-    ),
     **dict.fromkeys(
         (
             "create_replica", "delete_replica", "promote_replica", "update_replica_state",

@@ -43,7 +43,9 @@ _METHODS = (
     "get_share_status", "update_share_usage_size", "get_pool",
     "manage_existing", "manage_existing_with_server", "unmanage", "unmanage_with_server",
     "manage_existing_snapshot", "manage_existing_snapshot_with_server", "unmanage_snapshot",
-    "unmanage_snapshot_with_server", "revert_to_snapshot", "create_backup",
+    "unmanage_snapshot_with_server", "migration_check_compatibility", "migration_start",
+    "migration_continue", "migration_complete", "migration_cancel", "migration_get_progress",
+    "revert_to_snapshot", "create_backup",
     "create_backup_continue", "delete_backup", "restore_backup", "restore_backup_continue",
 )  # fmt: skip
 

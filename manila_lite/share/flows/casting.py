@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from manila_lite.context import RequestContext
 from manila_lite.db import backups, share_groups
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
@@ -15,7 +17,7 @@ from manila_lite.db.models.lite import operations
 from manila_lite.engine import registry
 from manila_lite.engine.common import internal as internal
 from manila_lite.engine.common import message_id as message_id
-from manila_lite.engine.journal import Journal, LaneResolver
+from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
 from manila_lite.share.environment import ShareEnvironment
 
 _UNFINISHED = sa.select(operations.c.message_id).where(
@@ -38,6 +40,7 @@ def lane_of(share_id: str) -> str:
 #: {argument: (lane field, look-up for a whole batch)}: casts that name no share.
 LANE_RESOLVERS: Mapping[str, tuple[str, LaneResolver]] = {
     "share_instance_id": ("share_id", share_rows.share_ids_of_instances),
+    "src_instance_id": ("share_id", share_rows.share_ids_of_instances),
     "snapshot_id": ("share_id", snapshot_rows.share_ids_of_snapshots),
     "snapshot_instance_id": ("share_id", snapshot_rows.share_ids_of_instances),
     "backup_id": ("share_id", backups.share_ids_of_backups),
@@ -50,6 +53,28 @@ def journal_of(environment: ShareEnvironment) -> Journal:
     if environment.journal is not None:
         return environment.journal
     return Journal(environment.db, environment.host, registry, environment.clock, LANE_RESOLVERS)
+
+
+def cast_to(
+    environment: ShareEnvironment,
+    context: RequestContext,
+    host: str,
+    method: str,
+    **arguments: Any,
+) -> None:
+    """Send a cast to the back end of a host (a pool may be named), this one or another.
+
+    Over the broker; without one, into the journal of that back end. Raises what the client raises.
+    """
+    server = share_rows.backend_of(host)
+    if server == environment.host:
+        journal = journal_of(environment)
+    elif environment.share_api is not None:
+        return environment.share_api.send(context, method, host, **arguments)
+    else:
+        journal = Journal(environment.db, server, registry, environment.clock, LANE_RESOLVERS)
+    version = registry.flows[method].version
+    journal.record([NewOperation(method, arguments, version=version, context=context.to_journal())])
 
 
 def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) -> set[str]:

@@ -2,8 +2,8 @@
 """Rows in a transitional status with no operation behind them: found, and brought to an end.
 
 They are left by a Manila that was killed, by casts that were lost before this service took over,
-and by operations whose last write was refused. Migrations and replicas are left alone: their
-state is more than one row.
+and by operations whose last write was refused. Replicas are left alone: their state is more than
+one row.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from manila_lite.share.flows import (
     snapshots,
 )
 from manila_lite.share.flows.abandoned import Abandoned, message_id, older
+from manila_lite.share.flows.migration import reconcile as reconcile_migrations
 from manila_lite.share.flows.servers import reconcile as reconcile_servers
 
 LOG = log.getLogger(__name__)
@@ -104,6 +105,7 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *_snapshots(connection, host, before),
         *reconcile_groups.candidates(connection, host, before),
         *reconcile_backups.candidates(connection, host, before),
+        *reconcile_migrations.candidates(connection, host, before),
         *access.stuck(connection, host, before),
         *snapshot_access.stuck(connection, host, before),
         *reconcile_servers.candidates(connection, host, before),

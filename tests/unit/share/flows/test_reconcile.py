@@ -133,7 +133,7 @@ def test_shares_left_in_ensuring_are_available_again(site):
     assert site.status(share) == "available"
 
 
-@pytest.mark.parametrize("status", ["available", "error", "migrating", "deferred_deleting"])
+@pytest.mark.parametrize("status", ["available", "error", "migrating_to", "deferred_deleting"])
 def test_other_statuses_are_left_alone(site, status):
     share = site.add_share(status)
 
