@@ -44,6 +44,8 @@ class Service:
                  alpha=None, sections=None, **options):  # fmt: skip
         self.root = directory / "shares"
         self.root.mkdir(exist_ok=True)
+        self.backups = directory / "backups"
+        self.backups.mkdir(exist_ok=True)
         self.calls = CallJournal(str(directory / "calls"))
         self.broker = broker
         self.daemon = Daemon(
@@ -67,6 +69,7 @@ class Service:
             "share_backend_name": "beta",
             "driver_handles_share_servers": False,
             "directory_root": self.root,
+            "directory_backup_root": self.backups,
             "directory_export_host": "files.example.org",
         }
 
