@@ -4,7 +4,7 @@
 import dataclasses
 import errno
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from manila_lite.share.driver import ShareDriver
 from manila_lite.share.drivers.btrfs import BtrfsDriver
 from manila_lite.share.drivers.directory import DirectoryDriver, kernel
 from manila_lite.testing import drivers, models
-from tests.fixtures.namespaces import Site, info
+from tests.fixtures.namespaces import Site, info, site_on
 
 
 @dataclasses.dataclass
@@ -29,6 +29,8 @@ class Subject:
     data_of: Callable[[dict], Path] | None = None
     fewest_kills: int = 30
     """At how many points, at least, the creation of a snapshot can be killed."""
+    kill_step: int = 1
+    """1 for all points; more where every point takes long."""
 
 
 def no_exchange(area: int, first: str, second: str) -> None:
@@ -88,21 +90,39 @@ SUBJECTS = {
 NAMESPACE = "namespace"
 
 
-def namespace_subject(site: Site, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """All shares are on one share server, which exports them by NFS."""
-    network = info("10.9.0.10")
-    site.start().setup_server(network, metadata={})
-    on_server = functools.partial(models.share, share_server_id=network[0]["server_id"])
+@pytest.fixture(scope="session")
+def share_server(btrfs_file_system: Path) -> Iterator[tuple[Site, str]]:
+    """A share server for all tests: to set one up takes longer than most of them."""
+    root = btrfs_file_system / "tenants"
+    root.mkdir()
+    with site_on(root) as site:
+        network = info("10.9.0.10")
+        site.start().setup_server(network, metadata={})
+        yield site, network[0]["server_id"]
+
+
+@pytest.fixture
+def tenants(
+    share_server: tuple[Site, str], btrfs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Subject]:
+    """A storage of its own for each test. All shares are on one server, which exports them."""
+    site, server_id = share_server
+    monkeypatch.setattr(site, "root", btrfs_root)
+    on_server = functools.partial(models.share, share_server_id=server_id)
     monkeypatch.setattr(models, "share", on_server)
-    return Subject(site.start, data_under(site.root), fewest_kills=10)
+    # The points between are those of the btrfs driver.
+    yield Subject(site.start, data_under(btrfs_root), fewest_kills=10, kill_step=4)
+    exporting = site.start()._exporting
+    for area in ("shares", "snapshots"):
+        for path in (btrfs_root / area).iterdir():
+            exporting.remove_path([area, path.name])
 
 
 @pytest.fixture(params=[*SUBJECTS, NAMESPACE])
-def subject(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Subject:
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
     if request.param == NAMESPACE:
-        return namespace_subject(request.getfixturevalue("namespaces"), monkeypatch)
+        tenants: Subject = request.getfixturevalue("tenants")
+        return tenants
     on_btrfs = request.param == "btrfs"
     storage = request.getfixturevalue("btrfs_root") if on_btrfs else tmp_path
     return SUBJECTS[request.param](storage)

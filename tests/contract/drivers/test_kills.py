@@ -12,8 +12,12 @@ import pytest
 from manila_lite import exception
 from manila_lite.testing import kills, models, trees
 
-#: Commands count too: what they do cannot be seen from here.
-every_kill = functools.partial(kills.every_kill, changes=kills.CHANGES | kills.COMMANDS)
+
+@pytest.fixture
+def every_kill(subject):
+    """Commands count too: what they do cannot be seen from here."""
+    changes = kills.CHANGES | kills.COMMANDS
+    return functools.partial(kills.every_kill, changes=changes, step=subject.kill_step)
 
 
 @pytest.fixture
@@ -57,18 +61,18 @@ def entries(subject, model):
     return sorted(path.name for path in subject.data_of(model).parent.iterdir())
 
 
-def test_a_driver_with_data_is_killed_at_many_points(subject, driver, share):
+def test_a_driver_with_data_is_killed_at_many_points(subject, every_kill, driver, share):
     snapshot = models.snapshot(share)
     points = 0
 
-    for _ in every_kill(lambda: subject.start().create_snapshot(None, snapshot)):
+    for number in every_kill(lambda: subject.start().create_snapshot(None, snapshot)):
         subject.start().delete_snapshot(None, snapshot)
-        points += 1
+        points = number
 
     assert points > subject.fewest_kills if subject.data_of else points == 0
 
 
-def test_creating_a_share(subject):
+def test_creating_a_share(subject, every_kill):
     share = models.share()
 
     for _ in every_kill(lambda: subject.start().create_share(None, share)):
@@ -80,7 +84,7 @@ def test_creating_a_share(subject):
     assert subject.start().ensure_share(None, share)
 
 
-def test_deleting_a_share(subject, driver, share):
+def test_deleting_a_share(subject, every_kill, driver, share):
     for _ in every_kill(lambda: subject.start().delete_share(None, share)):
         after = subject.start()
         after.delete_share(None, share)
@@ -93,7 +97,7 @@ def test_deleting_a_share(subject, driver, share):
         assert entries(subject, share) == []
 
 
-def test_deleting_a_share_leaves_no_half_of_it_under_its_name(subject, driver, share):
+def test_deleting_a_share_leaves_no_half_of_it_under_its_name(subject, every_kill, driver, share):
     whole = described(subject, share) if subject.data_of else None
 
     for _ in every_kill(lambda: subject.start().delete_share(None, share)):
@@ -107,7 +111,7 @@ def test_deleting_a_share_leaves_no_half_of_it_under_its_name(subject, driver, s
     assert subject.data_of is None or not exists(subject, share)
 
 
-def test_taking_a_snapshot(subject, driver, share):
+def test_taking_a_snapshot(subject, every_kill, driver, share):
     snapshot = models.snapshot(share)
 
     for _ in every_kill(lambda: subject.start().create_snapshot(None, snapshot)):
@@ -123,7 +127,7 @@ def test_taking_a_snapshot(subject, driver, share):
     assert driver.delete_snapshot(None, snapshot) is None
 
 
-def test_making_a_share_from_a_snapshot(subject, driver, share, snapshot):
+def test_making_a_share_from_a_snapshot(subject, every_kill, driver, share, snapshot):
     clone = models.share(3)
 
     for _ in every_kill(lambda: subject.start().create_share_from_snapshot(None, clone, snapshot)):
@@ -138,7 +142,7 @@ def test_making_a_share_from_a_snapshot(subject, driver, share, snapshot):
     assert subject.start().ensure_share(None, clone)
 
 
-def test_deleting_a_share_whose_copy_was_killed(subject, driver, share, snapshot):
+def test_deleting_a_share_whose_copy_was_killed(subject, every_kill, driver, share, snapshot):
     clone = models.share(3)
 
     for _ in every_kill(lambda: subject.start().create_share_from_snapshot(None, clone, snapshot)):
@@ -151,7 +155,7 @@ def test_deleting_a_share_whose_copy_was_killed(subject, driver, share, snapshot
     assert subject.start().delete_share(None, clone) is None
 
 
-def test_reverting_a_share(subject, driver, share, snapshot):
+def test_reverting_a_share(subject, every_kill, driver, share, snapshot):
     if subject.data_of:
         (subject.data_of(share) / "later").write_text("new")
         changed = described(subject, share)
@@ -172,7 +176,7 @@ def test_reverting_a_share(subject, driver, share, snapshot):
 
 
 @pytest.mark.parametrize("method", ["extend_share", "shrink_share"])
-def test_changing_a_size(subject, driver, share, method):
+def test_changing_a_size(subject, every_kill, driver, share, method):
     before = driver.ensure_share(None, share)
 
     for _ in every_kill(lambda: getattr(subject.start(), method)(share, 2)):
@@ -183,7 +187,7 @@ def test_changing_a_size(subject, driver, share, method):
     assert getattr(driver, method)(share, 2) is None
 
 
-def test_changing_access_rules(subject, driver, share):
+def test_changing_access_rules(subject, every_kill, driver, share):
     rules = [models.rule("10.0.0.1")]
 
     for _ in every_kill(lambda: subject.start().update_access(None, share, rules, rules, [])):
@@ -192,7 +196,7 @@ def test_changing_access_rules(subject, driver, share):
     assert not driver.update_access(None, share, rules, rules, [])
 
 
-def test_managing_a_share(subject, driver, share):
+def test_managing_a_share(subject, every_kill, driver, share):
     known = models.share()
     driver.unmanage(share)
 
