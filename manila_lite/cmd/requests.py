@@ -22,7 +22,7 @@ from manila_lite.cmd.dispatch import Prepared, Request
 from manila_lite.cmd.errors import Refused
 from manila_lite.cmd.limits import require_room
 from manila_lite.cmd.specs import filter_properties, request_spec
-from manila_lite.db import creation, group_creation, quotas, shares, types
+from manila_lite.db import backups, creation, group_creation, quotas, shares, types
 from manila_lite.db.models import share_instances, share_snapshot_instances
 from manila_lite.db.records import Record
 
@@ -166,6 +166,9 @@ def delete_share(
     count = lookup.snapshots_of(connection, share["id"])
     if count:
         raise Refused(reason=f"share {share['id']} has {count} snapshots; delete them first")
+    count = 0 if force else backups.count_of_share(connection, share["id"])
+    if count:
+        raise Refused(reason=f"share {share['id']} has {count} backups; delete them first")
     group_requests.require_group_of_share(connection, share, share_group)
     requests = []
     old = {instance["id"]: instance["status"] for instance in share["instances"]}

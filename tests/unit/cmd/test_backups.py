@@ -115,3 +115,11 @@ def test_what_the_driver_says_of_a_failure_is_shown(shell, music):
     shown = shell.read("share", "backup", "show", "monday")
     assert (shown["status"], "tape" in shown["fail_reason"]) == ("error", True)
     assert share_status(shell) == "available"
+
+
+def test_a_share_with_backups_is_not_deleted_unless_it_has_to_be(shell, monday):
+    assert "1 backups" in shell.refusal("share", "delete", "music")
+    shell.serve_while_waiting()
+    shell.read("share", "delete", "music", "--force", "--wait")
+    shell.read("share", "backup", "delete", "monday", "--wait")
+    assert shell.read("share", "backup", "list") == []
