@@ -17,6 +17,7 @@ from manila_lite.cmd import (
     errors,
     group_commands,
     image_commands,
+    migration_commands,
     network_commands,
     operations,
     server_commands,
@@ -94,6 +95,8 @@ def main(ctx: click.Context, config_files: tuple[str, ...], as_json: bool, verbo
 
 share_commands.share.add_command(access_commands.share_access)
 share_commands.share.add_command(backup_commands.share_backup)
+share_commands.share.add_command(migration_commands.migrate)
+share_commands.share.add_command(migration_commands.migration)
 snapshot_commands.snapshot.add_command(access_commands.snapshot_access)
 
 for command in (
