@@ -279,7 +279,12 @@ def _restore(
 
 
 def finish_restoration(op: Operation, share: Record, backup: Record) -> None:
-    """Wait for a restoration that the driver has begun; make share and backup available."""
+    """Wait for a restoration that the driver has begun; make share and backup available.
+
+    A cancel is too late from here on: drivers cannot be told to stop, and would replace the data of
+    a share that its user believes to have back.
+    """
+    op.begin_clean_up()
     backup_polls.restored(op, share, backup)
     now = op.clock.now()
     op.finish(

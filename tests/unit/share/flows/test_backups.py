@@ -318,6 +318,18 @@ def test_an_operators_retry_restores(site, restored, restoring):
     assert (site.backup(restoring)["status"], site.status(restored)) == ("available", "available")
 
 
+def test_a_restoration_that_has_begun_is_not_cancelled(site, restored, restoring):
+    site.driver.answers["restore_backup_continue"] = at("20", *["50"] * 3, "100")
+    uuid = restore(site, restoring, restored)["uuid"]
+
+    site.cancel(uuid)
+    assert site.status(restored) == "backup_restoring"
+
+    site.run(10)
+    assert site.operation(uuid)["state"] == "succeeded"
+    assert (site.backup(restoring)["status"], site.status(restored)) == ("available", "available")
+
+
 @pytest.mark.parametrize("supported", [True, False])
 def test_only_some_drivers_restore_into_another_share(site, restored, supported):
     site.driver.restore_to_target_support = supported

@@ -84,3 +84,18 @@ def test_revert_to_snapshot(used):
         counted(used, "revert_to_snapshot", snapshot_id=snapshot["snapshot_id"], reservations=None)
         <= 28
     )
+
+
+def test_backups(used):
+    done = {"total_progress": "100"}
+    used.driver.answers.update(
+        create_backup=None, create_backup_continue=done, delete_backup=None,
+        restore_backup=None, restore_backup_continue=done,
+    )  # fmt: skip
+    share, restored = (used.add_share(s) for s in ("backup_creating", "backup_restoring"))
+    made, back = used.add_backup(share), used.add_backup(restored, "restoring")
+    gone = used.add_backup(share, "deleting")
+
+    assert counted(used, "create_backup", backup_id=made) <= 24
+    assert counted(used, "restore_backup", backup_id=back, share_id=restored["share_id"]) <= 24
+    assert counted(used, "delete_backup", backup_id=gone) <= 24
