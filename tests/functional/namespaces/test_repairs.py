@@ -236,6 +236,28 @@ def test_a_share_says_itself_where_no_server_is_given(driver, server):
     assert updates == {share["id"]: {"export_locations": [created]}}
 
 
+def test_a_share_can_be_managed_on_another_server(site, driver, server):
+    share, location = share_on(driver, server, ip(CLIENT))
+    snapshot, client = models.snapshot(share), site.client(CLIENT)
+    kept = driver.create_snapshot(None, snapshot, share_server=server)
+    driver.unmanage_snapshot_with_server(snapshot, share_server=server)
+    driver.unmanage_with_server(share, share_server=server)
+    assert client.ls(location) == []
+
+    other = set_up(driver, "10.9.0.11")
+    known = models.share(share_server_id=other["id"], export_locations=[{"path": location}])
+    update = driver.manage_existing_with_server(known, {}, share_server=other)
+    (export,) = update["export_locations"]
+    driver.update_access(None, known, [ip(CLIENT)], [], [], share_server=other)
+    assert export["path"].startswith("10.9.0.11:/")
+    assert client.ls(export["path"]) == []
+    assert isinstance(client.ls(location), str)
+
+    again = models.snapshot(known, provider_location=kept["provider_location"])
+    found = driver.manage_existing_snapshot_with_server(again, {}, share_server=other)
+    assert found["export_locations"][0]["path"].startswith("10.9.0.11:/")
+
+
 def test_a_name_in_the_details_that_is_no_name_is_refused(driver):
     with pytest.raises(exception.PathRefused):
         driver.teardown_server(server_details={"server_id": "../x"}, security_services=[])

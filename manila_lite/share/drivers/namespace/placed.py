@@ -6,6 +6,7 @@ A share's record may lack its server, or still have another one: the argument de
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from manila_lite.share.driver.base import Model, Rules, ShareServer
@@ -80,6 +81,34 @@ class PlacedMethods(BtrfsDriver):
         """Let in on the server, to read, whom the snapshot's rules name."""
         snapshot = _with_share(snapshot, share_server)
         super().snapshot_update_access(context, snapshot, access_rules, add_rules, delete_rules)
+
+    def manage_existing_with_server(
+        self, share: Model, driver_options: Mapping[str, Any], share_server: ShareServer = None
+    ) -> dict[str, Any]:
+        """Take over a subvolume under the root, and export it on the server.
+
+        Returns size (GiB) and export_locations; raises as `manage_existing`.
+        """
+        return self.manage_existing(placed(share, share_server), driver_options)
+
+    def unmanage_with_server(self, share: Model, share_server: ShareServer = None) -> None:
+        """Forget the share; its subvolume and its export stay as they are."""
+        self.unmanage(share)
+
+    def manage_existing_snapshot_with_server(
+        self, snapshot: Model, driver_options: Mapping[str, Any], share_server: ShareServer = None
+    ) -> dict[str, Any]:
+        """Take over a subvolume under the root as a snapshot of a share on the server.
+
+        Returns and raises as `manage_existing_snapshot`.
+        """
+        return self.manage_existing_snapshot(_with_share(snapshot, share_server), driver_options)
+
+    def unmanage_snapshot_with_server(
+        self, snapshot: Model, share_server: ShareServer = None
+    ) -> None:
+        """Forget the snapshot; its subvolume stays as it is."""
+        self.unmanage_snapshot(snapshot)
 
 
 def placed(share: Model, share_server: ShareServer) -> Model:
