@@ -109,6 +109,14 @@ class ShareService(WorkerService):
                 delay=delay,
             ),
             self._task(
+                "replicas",
+                flows.update_replicas,
+                environment,
+                self.engine.journal,
+                every=conf.replica_state_update_interval,
+                delay=delay,
+            ),
+            self._task(
                 "expired transfers",
                 flows.end_transfers,
                 environment,

@@ -204,6 +204,7 @@ _SHARE_BEGINNINGS: Final[Mapping[str, frozenset[str]]] = {
             AVAILABLE,
             MIGRATING,
             MIGRATING_TO,
+            REPLICATION_CHANGE,
         }
     ),
     ERROR_DELETING: frozenset({DELETING, DEFERRED_DELETING}),
@@ -369,3 +370,8 @@ ACCESS_QUEUED: Final = frozenset(ACCESS_BEGINNINGS)
 ACCESS_UNDERWAY: Final = frozenset(ACCESS_BEGINNINGS.values())
 
 REPLICA_ACTIVE: Final = "active"
+REPLICA_IN_SYNC: Final = "in_sync"
+REPLICA_OUT_OF_SYNC: Final = "out_of_sync"
+#: What drivers say of a replica; a deletion that failed leaves error_deleting.
+REPLICA_STATES: Final = frozenset({REPLICA_ACTIVE, REPLICA_IN_SYNC, REPLICA_OUT_OF_SYNC, ERROR})
+REPLICATION_READABLE: Final = "readable"

@@ -136,6 +136,9 @@ def created(
     columns = {"progress": DONE, "launched_at": now}
     if zone_id is not None and instance["availability_zone_id"] is None:
         columns["availability_zone_id"] = zone_id
+    if instance["replication_type"] and instance["replica_state"] is None:
+        # The first replica of a share that can have others is the active one.
+        columns["replica_state"] = states.REPLICA_ACTIVE
     return [
         *move(instance["id"], instance["status"], states.AVAILABLE, now, **columns),
         *located(instance, returned, now),

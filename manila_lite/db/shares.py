@@ -77,6 +77,9 @@ _OF_HOST = (
     .limit(sa.bindparam("most"))
 )
 _OF_HOST_BY_STATUS = _OF_HOST.where(_i.status.in_(sa.bindparam("statuses", expanding=True)))
+_REPLICAS_OF_HOST = _OF_HOST.where(
+    _i.replica_state.is_not(None), _i.replica_state != states.REPLICA_ACTIVE
+)
 _SHARE_IDS = sa.select(_i.id, _i.share_id).where(
     _i.id.in_(sa.bindparam("instance_ids", expanding=True))
 )
@@ -198,6 +201,21 @@ def iterate_instances(
         rows = connection.execute(statement, {**parameters, "after": after}).all()
         if rows:
             yield [as_instance(row, name_template) for row in rows]
+        if len(rows) < page:
+            return
+        after = rows[-1].id
+
+
+def iterate_replicas(
+    connection: Connection, host: str, page: int = PAGE
+) -> Iterator[list[Record]]:
+    """Yield pages of the replicas on a back end that are not the active ones, by id."""
+    parameters: dict[str, Any] = {"host": host, "pools": pools_of(host), "most": page}
+    after = ""
+    while True:
+        rows = connection.execute(_REPLICAS_OF_HOST, {**parameters, "after": after}).all()
+        if rows:
+            yield [as_instance(row) for row in rows]
         if len(rows) < page:
             return
         after = rows[-1].id

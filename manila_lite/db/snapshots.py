@@ -55,7 +55,7 @@ _ON_INSTANCES = _SELECT.where(
 ).order_by(_n.id)
 _BY_ID = _SELECT.where(_n.id == sa.bindparam("instance_id"))
 _OF_HOST = (
-    sa.select(*share_snapshot_instances.columns, *_OF_SNAPSHOT_COLUMNS)
+    sa.select(*share_snapshot_instances.columns, *_OF_SNAPSHOT_COLUMNS, _i.replica_state)
     .select_from(_JOINED.join(share_instances, _i.id == _n.share_instance_id))
     .where(
         *_LIVE,
@@ -162,7 +162,10 @@ def snapshot_in_status(connection: Connection, share_instance_id: str, status: s
 def iterate_instances(
     connection: Connection, host: str, statuses: Sequence[str], page: int = share_rows.PAGE
 ) -> Iterator[list[Record]]:
-    """Yield pages of the snapshot instances of a back end that are in one of these statuses."""
+    """Yield pages of the snapshot instances of a back end that are in one of these statuses.
+
+    replica_state is that of the share instance that each is on.
+    """
     parameters = {
         "host": host,
         "pools": share_rows.pools_of(host),

@@ -242,10 +242,25 @@ METHODS: Final[Mapping[str, Method]] = {
     "_get_mount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
     "_get_mount_export": _of(_CALLERS, _method("connection", "_get_mount_command")),
     "_get_unmount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
-    "_get_access_mapping": _of(_CALLERS, _method("connection", "connection_get_info")),
-    "_get_mount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
-    "_get_mount_export": _of(_CALLERS, _method("connection", "_get_mount_command")),
-    "_get_unmount_command": _of(_CALLERS, _method("connection", "connection_get_info")),
+    # -- replicas
+    "create_replica": _of(
+        "The replica, its ``replica_state`` and its access rules are in ``error``, with a message.",
+        _flow("replication.create", "create_share_replica"),
+    ),
+    "delete_replica": _of(
+        "``status`` and ``replica_state`` of the replica are ``error_deleting``, with a message; "
+        "``ShareResourceNotFound``: it counts as deleted.",
+        _flow("replication.delete", "delete_share_replica", "_reconcile_replica"),
+    ),
+    "promote_replica": _of(
+        "All replicas that were ``available`` are in ``error``, with messages; their "
+        "``replica_state`` stays.",
+        _flow("replication.promote", "promote_share_replica", "_reconcile_replica"),
+    ),
+    "update_replica_state": _of(
+        "The replica and its ``replica_state`` are in ``error``, with a message.",
+        _flow("replication.update", "update_share_replica", "_update_replica_state"),
+    ),
     # -- access rules
     "update_access": _of(
         "All rules that were under way are in ``error``, with a message. ``NotImplementedError``: "
@@ -435,7 +450,6 @@ NEWER: Final[Mapping[str, Method]] = {
 AWAITED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
-            "create_replica", "delete_replica", "promote_replica", "update_replica_state",
             "create_replicated_snapshot", "revert_to_replicated_snapshot",
             "delete_replicated_snapshot", "update_replicated_snapshot",
         ),

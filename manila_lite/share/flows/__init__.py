@@ -21,6 +21,7 @@ from manila_lite.share.flows import (
     manage_snapshots,
     metadata,
     migration,
+    replication,
     resize,
     revert,
     servers,
@@ -33,6 +34,7 @@ from manila_lite.share.flows.deferred import delete_deferred
 from manila_lite.share.flows.expired import delete_expired, end_transfers
 from manila_lite.share.flows.hooks import around, run_periodic_hooks
 from manila_lite.share.flows.reconcile import reconcile
+from manila_lite.share.flows.replication import update_replicas
 from manila_lite.share.flows.servers.tear_down import delete_unused_servers
 from manila_lite.share.flows.usage import update_share_usage
 
@@ -57,6 +59,7 @@ __all__ = [
     "metadata",
     "migration",
     "reconcile",
+    "replication",
     "report_alive",
     "report_capabilities",
     "resize",
@@ -66,5 +69,6 @@ __all__ = [
     "snapshot_access",
     "snapshots",
     "transfer",
+    "update_replicas",
     "update_share_usage",
 ]

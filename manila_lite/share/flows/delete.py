@@ -121,7 +121,8 @@ def _freed(instance: Record, now: Any) -> list[Write]:
         return []
     deltas = {quotas.SHARES: -1, quotas.GIGABYTES: -int(instance["size"] or 0)}
     if instance["replica_state"] is not None:
-        deltas = {quotas.REPLICAS: -1, quotas.REPLICA_GIGABYTES: -int(instance["size"] or 0)}
+        # Asked for a whole share, of which this is the last replica.
+        deltas.update({quotas.REPLICAS: -1, quotas.REPLICA_GIGABYTES: -int(instance["size"] or 0)})
     return quotas.change(instance, instance["share_type_id"], deltas, now)
 
 

@@ -44,6 +44,8 @@ from manila_lite.share.flows import (
 )
 from manila_lite.share.flows.abandoned import Abandoned, message_id, older
 from manila_lite.share.flows.migration import reconcile as reconcile_migrations
+from manila_lite.share.flows.replication import reconcile as reconcile_replicas
+from manila_lite.share.flows.replication.common import is_passive
 from manila_lite.share.flows.servers import reconcile as reconcile_servers
 
 LOG = log.getLogger(__name__)
@@ -106,6 +108,7 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *reconcile_groups.candidates(connection, host, before),
         *reconcile_backups.candidates(connection, host, before),
         *reconcile_migrations.candidates(connection, host, before),
+        *reconcile_replicas.candidates(connection, host, before),
         *access.stuck(connection, host, before),
         *snapshot_access.stuck(connection, host, before),
         *reconcile_servers.candidates(connection, host, before),
@@ -121,7 +124,7 @@ def _shares(
     in_the_making = reconcile_groups.groups_being_made(connection, host)
     pages = share_rows.iterate_instances(connection, host, SHARE_STATUSES)
     for row in older(itertools.chain.from_iterable(pages), before):
-        if _is_made_with_its_group(row, in_the_making):
+        if reconcile_replicas.is_ours(row) or _is_made_with_its_group(row, in_the_making):
             continue
         yield (
             casting.lane_of(row["share_id"]),
@@ -147,6 +150,9 @@ def _snapshots(
 ) -> Iterator[tuple[str, NewOperation]]:
     pages = snapshot_rows.iterate_instances(connection, host, SNAPSHOT_STATUSES)
     for row in older(itertools.chain.from_iterable(pages), before):
+        if is_passive(row):
+            # It follows the active replica's: it has no end of its own.
+            continue
         yield (
             casting.lane_of(row["parent_share_id"]),
             casting.internal(

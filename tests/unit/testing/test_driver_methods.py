@@ -25,7 +25,6 @@ SURROUNDINGS = "share.environment"
 # Migration and replication are to come. One of these that gets a caller is taken off here, and gets
 # its place in the table.
 TO_COME = {
-    "create_replica", "delete_replica", "promote_replica", "update_replica_state",
     "create_replicated_snapshot", "revert_to_replicated_snapshot",
     "delete_replicated_snapshot", "update_replicated_snapshot",
 }  # fmt: skip

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How replicas of this back end, and snapshots on them, are doing: asked for by a timer."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+from manila_lite.db import operations
+from manila_lite.db import shares as share_rows
+from manila_lite.engine.journal import Journal, NewOperation
+from manila_lite.share.environment import ShareEnvironment
+from manila_lite.share.flows import casting
+from manila_lite.share.flows.replication.update import UPDATE_STATE, reason_to_skip
+
+
+def update_replicas(environment: ShareEnvironment, journal: Journal) -> int:
+    """Journal a question to the driver for each replica that is not active; count them.
+
+    Those whose lane has an operation already wait for the next round: none piles up.
+    """
+    found = environment.db.run(lambda connection: _found(connection, environment), write=False)
+    lanes = [lane for lane, _ in found]
+    busy = environment.db.run(
+        lambda connection: operations.open_lanes(connection, environment.host, lanes),
+        write=False,
+    )
+    new = [operation for lane, operation in found if lane not in busy]
+    if new:
+        journal.record(new)
+    return len(new)
+
+
+def _found(connection: Connection, environment: ShareEnvironment) -> list[tuple[str, NewOperation]]:
+    moment = environment.clock.now().isoformat()
+    found = []
+    for page in share_rows.iterate_replicas(connection, environment.host):
+        for row in page:
+            if reason_to_skip(row) is None:
+                operation = casting.internal(
+                    UPDATE_STATE,
+                    message_id=casting.message_id(UPDATE_STATE, row["id"], moment),
+                    share_replica_id=row["id"],
+                    share_id=row["share_id"],
+                )
+                found.append((casting.lane_of(row["share_id"]), operation))
+    return found
