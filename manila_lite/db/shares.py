@@ -206,9 +206,7 @@ def iterate_instances(
         after = rows[-1].id
 
 
-def iterate_replicas(
-    connection: Connection, host: str, page: int = PAGE
-) -> Iterator[list[Record]]:
+def iterate_replicas(connection: Connection, host: str, page: int = PAGE) -> Iterator[list[Record]]:
     """Yield pages of the replicas on a back end that are not the active ones, by id."""
     parameters: dict[str, Any] = {"host": host, "pools": pools_of(host), "most": page}
     after = ""
