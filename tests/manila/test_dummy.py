@@ -49,3 +49,23 @@ def test_its_reports_are_what_the_scheduler_hears(start):
     shell = start(DUMMY, dummy(False))
     (pool,) = shell.read("pool", "list")
     assert pool["name"].endswith("@alpha#fake_pool_for_alpha")
+
+
+@pytest.mark.parametrize("servers", [False, True], ids=["no share servers", "share servers"])
+def test_a_share_is_backed_up(start, servers):
+    shell = start(DUMMY, dummy(servers))
+    where: tuple[str, ...] = ()
+    if servers:
+        shell.type("share-network", "create", "--name", "tenant")
+        where = ("--share-network", "tenant")
+    shell.type("share", "create", "1", "--name", "music", *where, *WAIT)
+
+    made = shell.read("share", "backup", "create", "music", "--name", "monday", *WAIT)
+    restored = shell.read("share", "backup", "restore", "monday", *WAIT)
+
+    assert (made["status"], made["progress"]) == ("available", "100")
+    assert (restored["status"], restored["restore_progress"]) == ("available", "100")
+    assert shell.read("share", "show", "music")["status"] == "available"
+    shell.type("share", "backup", "delete", "monday", *WAIT)
+    shell.type("share", "delete", "music", *WAIT)
+    assert shell.read("share", "backup", "list") == []
