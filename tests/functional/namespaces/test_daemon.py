@@ -51,12 +51,17 @@ def do(service):
 
 @pytest.fixture
 def new_share(service, do):
-    """A share of a project of its own, which one address may use; its export location."""
+    """A share of a project of its own, which one address may use; its export location.
+
+    All shares have the same name for their users.
+    """
 
     def make(project: str, client: str):
         database = service.rows.database
         network = database.run(lambda c: server_drivers.add_network(c, project, now()))
         share = service.rows.share(POOL, share_network_id=network)
+        named = models.shares.update().where(models.shares.c.id == share.share_id)
+        database.run(lambda c: c.execute(named.values(display_name="data")))
         do("create_share_instance", share)
         service.rows.rule(share, client, states.ACCESS_QUEUED_TO_APPLY)
         do("update_access", share)
@@ -75,7 +80,11 @@ def test_tenants_have_servers_of_their_own(service, site: Site, do, new_share, t
     clients = {"red": site.client("10.9.0.100"), "blue": site.client("10.9.0.101")}
     assert clients["red"].write(red_location, "file", source) == ""
     assert "NFS4ERR_NOENT" in clients["blue"].ls(red_location)
-    assert clients["blue"].ls(blue_location) == []
+    assert clients["blue"].write(blue_location, "other", source) == ""
+    assert clients["blue"].ls(blue_location) == ["other"]
+    assert clients["red"].ls(red_location) == ["file"]
+    there = blue_location.partition(":")[0] + red_location[red_location.index(":") :]
+    assert "NFS4ERR_NOENT" in clients["red"].ls(there), "what is on another server"
 
     service.daemon.kill()
     assert clients["red"].ls(red_location) == ["file"], "the server outlives the daemon"

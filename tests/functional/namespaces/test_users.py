@@ -2,6 +2,7 @@
 """The namespace driver in a service that is an ordinary user: commands are all that root runs."""
 
 import contextlib
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fixtures.namespaces import info
 from tests.functional.drivers.conftest import NOBODY
 from tests.functional.drivers.test_btrfs_users import as_user, become_root, execute  # noqa: F401
 from tests.functional.exports.rules import ip
+from tests.functional.namespaces.helpers import pids
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def driver(site, client, request):
     return site.start(execute=execute)
 
 
-def test_a_service_without_root_serves_tenants(site, driver, client):
+def test_a_service_without_root_serves_tenants(site, driver, client, caplog):
     network = info("10.9.0.10")
     details = driver.setup_server(network, metadata={})
     server = {"id": details["server_id"], "backend_details": details}
@@ -50,6 +52,10 @@ def test_a_service_without_root_serves_tenants(site, driver, client):
     (location,) = driver.create_share(None, share, share_server=server)
     driver.update_access(None, share, [ip("10.9.0.100")], [], [], share_server=server)
     (site.root / "shares" / share["name"] / "file").touch()
+    before = pids(site, server)
+    with caplog.at_level(logging.WARNING):
+        driver.get_share_stats(refresh=True)
+    assert (pids(site, server), caplog.messages) == (before, []), "it is known to be up"
     with root():
         assert client.ls(location["path"]) == ["file"]
 

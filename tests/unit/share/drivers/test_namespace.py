@@ -4,7 +4,7 @@
 import pytest
 
 from manila_lite import exception
-from manila_lite.share.drivers.namespace.records import Interface, Server, interfaces_of
+from manila_lite.share.drivers.namespace.records import Interface, Records, Server, interfaces_of
 
 
 def info(**allocation):
@@ -50,3 +50,27 @@ def test_devices_of_servers_have_short_names_of_their_own():
     names = {server.host_device(number) for server in servers for number in range(9)}
     assert len(names) == 81
     assert all(len(name) <= 15 for name in names)
+
+
+def test_details_are_enough_to_know_a_server_by():
+    interfaces = [
+        Interface("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128", "2001:db8::1", 4094, 65535)
+        for _ in range(12)
+    ]
+    records = Records("/d")
+    server = records.named("server-1", interfaces)
+    assert records.of_details(server.details) == server
+    assert all(len(text) <= 1023 for text in server.details.values())
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"host": "10.9.0.1"}'])
+def test_details_that_cannot_be_read_are_named_by_their_server(text):
+    details = {"server_id": "server-1", "interface_0": text}
+    with pytest.raises(exception.ShareBackendException, match="share server server-1 are damaged"):
+        Records("/d").of_details(details)
+
+
+@pytest.mark.parametrize("server_id", ["../x", "a/b", "", ".lock", "-x"])
+def test_a_server_whose_name_is_no_name_of_a_directory_is_refused(server_id):
+    with pytest.raises(exception.PathRefused):
+        Records("/d").named(server_id)
