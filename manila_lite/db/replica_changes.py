@@ -14,8 +14,12 @@ from oslo_db import exception as db_exc
 from sqlalchemy.engine import Connection
 
 from manila_lite import states
-from manila_lite.db import access_changes, share_changes, workers
-from manila_lite.db.models import share_instance_access_map, share_instances
+from manila_lite.db import access_changes, guards, share_changes, workers
+from manila_lite.db.models import (
+    share_instance_access_map,
+    share_instances,
+    share_snapshot_instances,
+)
 from manila_lite.db.models.lite import locks, operations
 from manila_lite.db.models.lite import workers as worker_rows
 from manila_lite.db.writes import Write
@@ -169,3 +173,20 @@ def take_turn(
 def has_turn(connection: Connection, share_id: str, operation_id: int) -> bool:
     """Whether it is still this operation's turn."""
     return connection.execute(_HOLDER, {"name": turn_of(share_id)}).scalar() == operation_id
+
+
+# -- snapshots ---------------------------------------------------------------------------------
+
+
+def move_snapshot(
+    instance_id: str, old: str, new: str, now: datetime.datetime, **columns: Any
+) -> list[Write]:
+    """Put what a driver says of a snapshot on a replica in the place of the status found.
+
+    Changes nothing where the row meanwhile shows the transitional status of another operation.
+    """
+    # Of a snapshot that follows another back end's, a driver may tell anything at any time.
+    write = guards.status_write(
+        share_snapshot_instances, lambda *_: None, instance_id, old, new, now, columns
+    )
+    return [write]

@@ -261,6 +261,22 @@ METHODS: Final[Mapping[str, Method]] = {
         "The replica and its ``replica_state`` are in ``error``, with a message.",
         _flow("replication.update", "update_share_replica", "_update_replica_state"),
     ),
+    "create_replicated_snapshot": _of(
+        "All instances of the snapshot are in ``error``, with a message.",
+        _flow("replication.snapshots", "create_replicated_snapshot"),
+    ),
+    "delete_replicated_snapshot": _of(
+        "All instances of the snapshot are in ``error_deleting``, with a message.",
+        _flow("replication.snapshots", "delete_replicated_snapshot", "_reconcile_snapshot"),
+    ),
+    "update_replicated_snapshot": _of(
+        "The snapshot instance is in ``error``, with a message; ``SnapshotResourceNotFound`` while "
+        "it is being deleted: it is deleted.",
+        _flow("replication.following", "_update_replicated_snapshot"),
+    ),
+    "revert_to_replicated_snapshot": _of(
+        "As for ``revert_to_snapshot``.", _flow("revert", "revert_to_snapshot")
+    ),
     # -- access rules
     "update_access": _of(
         "All rules that were under way are in ``error``, with a message. ``NotImplementedError``: "
@@ -447,12 +463,4 @@ NEWER: Final[Mapping[str, Method]] = {
 }
 
 #: Methods that nothing calls as yet, by what is going to.
-AWAITED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            "create_replicated_snapshot", "revert_to_replicated_snapshot",
-            "delete_replicated_snapshot", "update_replicated_snapshot",
-        ),
-        "replication",
-    ),
-}  # fmt: skip
+AWAITED: Final[Mapping[str, str]] = {}

@@ -15,6 +15,8 @@ from tests.support.shares import Crash, RecordingDriver, Site, _recorded
 ELSEWHERE = "elsewhere@backend"
 METHODS = (
     "create_replica", "delete_replica", "promote_replica", "update_replica_state",
+    "create_replicated_snapshot", "delete_replicated_snapshot", "update_replicated_snapshot",
+    "revert_to_replicated_snapshot",
 )  # fmt: skip
 
 
@@ -25,7 +27,9 @@ class ReplicatingDriver(RecordingDriver):
         super().__init__(configuration)
         self.answers.update(
             create_replica={"replica_state": "in_sync"}, delete_replica=None, promote_replica=None,
-            update_replica_state="in_sync",
+            update_replica_state="in_sync", create_replicated_snapshot=None,
+            delete_replicated_snapshot=None, update_replicated_snapshot=None,
+            revert_to_replicated_snapshot=None,
         )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ from manila_lite.share.flows import (
 from manila_lite.share.flows.abandoned import Abandoned, message_id, older
 from manila_lite.share.flows.migration import reconcile as reconcile_migrations
 from manila_lite.share.flows.replication import reconcile as reconcile_replicas
+from manila_lite.share.flows.replication import snapshots as replicated_snapshots
 from manila_lite.share.flows.replication.common import is_passive
 from manila_lite.share.flows.servers import reconcile as reconcile_servers
 
@@ -125,6 +126,8 @@ def _shares(
     pages = share_rows.iterate_instances(connection, host, SHARE_STATUSES)
     for row in older(itertools.chain.from_iterable(pages), before):
         if reconcile_replicas.is_ours(row) or _is_made_with_its_group(row, in_the_making):
+            continue
+        if reconcile_backups.waits_for_others(connection, host, row):
             continue
         yield (
             casting.lane_of(row["share_id"]),
@@ -305,12 +308,18 @@ def reconcile_snapshot(op: Operation, snapshot_id: str, status: str) -> None:
     if instance is None or instance["status"] != status:
         return common.skip(op, "the snapshot has moved on")
     if status == states.DELETING:
-        return snapshots.delete_snapshot(op, snapshot_id)
+        return _delete_snapshot(op, snapshot_id, instance["parent_share_id"])
     if status == states.UNMANAGE_STARTING:
         return manage_snapshots.unmanage_snapshot(op, snapshot_id)
     if status == states.RESTORING:
         return _restore(op, instance)
     raise Abandoned(what=f"Snapshot {snapshot_id}", status=status)
+
+
+def _delete_snapshot(op: Operation, snapshot_id: str, share_id: str) -> None:
+    if replicated_snapshots.has_replicas(op, share_id):
+        return replicated_snapshots.delete_replicated_snapshot(op, snapshot_id, share_id)
+    snapshots.delete_snapshot(op, snapshot_id)
 
 
 def _restore(op: Operation, instance: Record) -> None:

@@ -14,6 +14,8 @@ from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common, manage, resize, snapshots
+from manila_lite.share.flows.replication import snapshots as replication
+from manila_lite.share.flows.replication.common import look, wait_for_turn
 
 _REVERTING = (states.REVERTING, states.REVERTING_TO_SNAPSHOT)
 
@@ -71,13 +73,12 @@ def revert_to_snapshot(
         return common.skip(op, reason or "", quotas.roll_back(reservations, op.clock.now()))
     _begin(op, snapshot)
     share = snapshot["share"]
-    rules = common.read(op, lambda connection: _rules(connection, snapshot))
+    revert, *arguments = _call(op, snapshot)
     op.step(
         "revert",
-        op.env.driver.revert_to_snapshot,
+        revert,
         op.context,
-        snapshot,
-        *rules,
+        *arguments,
         share_server=common.share_server(op, share),
         # In doubt it is done again: nobody writes to a share meanwhile that is being reverted.
         probe=manage.again,
@@ -89,6 +90,21 @@ def revert_to_snapshot(
         _restored(snapshot, now),
         resize.settled(op, share, size, reservations, now),
     )
+
+
+def _call(op: Operation, snapshot: Record) -> tuple[Any, ...]:
+    """Return the driver's method, and what it gets between the context and the share server."""
+    share = snapshot["share"]
+    replicas = replication.has_replicas(op, share["share_id"])
+    if replicas:
+        wait_for_turn(op, share["share_id"])
+    rules = common.read(op, lambda connection: _rules(connection, snapshot))
+    seen = look(op, share["id"]) if replicas else None
+    if seen is None:
+        return (op.env.driver.revert_to_snapshot, snapshot, *rules)
+    instances = replication.instances_of(seen, snapshot["snapshot_id"])
+    revert = op.env.driver.revert_to_replicated_snapshot
+    return (revert, seen.replica, seen.replicas, snapshot, instances, *rules)
 
 
 def _reason_to_skip(snapshot: Mapping[str, Any] | None) -> str | None:

@@ -6,7 +6,24 @@ own. Operations that change the set of replicas take turns across all back ends:
 :func:`manila_lite.db.replica_changes.take_turn`.
 """
 
-from manila_lite.share.flows.replication import create, delete, promote, reconcile, update
+from manila_lite.share.flows.replication import (
+    create,
+    delete,
+    following,
+    promote,
+    reconcile,
+    snapshots,
+    update,
+)
 from manila_lite.share.flows.replication.polls import update_replicas
 
-__all__ = ["create", "delete", "promote", "reconcile", "update", "update_replicas"]
+__all__ = [
+    "create",
+    "delete",
+    "following",
+    "promote",
+    "reconcile",
+    "snapshots",
+    "update",
+    "update_replicas",
+]
