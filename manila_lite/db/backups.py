@@ -41,7 +41,7 @@ _BY_STATUS = (
     .order_by(_b.id)
 )
 _BEING_MADE = (
-    sa.select(_b.id)
+    sa.select(_b.id, _b.host)
     .where(
         _b.share_id == sa.bindparam("share_id"),
         _b.status == states.CREATING,
@@ -50,7 +50,7 @@ _BEING_MADE = (
     .order_by(_b.id)
 )
 _BEING_RESTORED = (
-    sa.select(_b.id)
+    sa.select(_b.id, _b.host)
     .select_from(share_backups.join(shares, _s.source_backup_id == _b.id))
     .where(
         _s.id == sa.bindparam("share_id"),
@@ -128,16 +128,24 @@ def by_status(connection: Connection, host: str, statuses: Sequence[str]) -> lis
     return Record.all(rows)
 
 
-def being_made(connection: Connection, share_id: str) -> str | None:
-    """Return the id of the backup of a share that is in 'creating'; None where none is."""
-    found: str | None = connection.execute(_BEING_MADE, {"share_id": share_id}).scalar()
-    return found
+def being_made(connection: Connection, share_id: str) -> Record | None:
+    """Return id and host of the backup of a share that is in 'creating'; None where none is.
+
+    The host of a backup that Manila's data service makes is none of a back end, or None.
+    """
+    return _first(connection, _BEING_MADE, share_id)
 
 
-def being_restored(connection: Connection, share_id: str) -> str | None:
-    """Return the id of the backup that is being restored into a share; None where none is."""
-    found: str | None = connection.execute(_BEING_RESTORED, {"share_id": share_id}).scalar()
-    return found
+def being_restored(connection: Connection, share_id: str) -> Record | None:
+    """Return id and host of the backup that is being restored into a share, as being_made."""
+    return _first(connection, _BEING_RESTORED, share_id)
+
+
+def _first(
+    connection: Connection, statement: sa.Select[tuple[str, str]], share_id: str
+) -> Record | None:
+    row = connection.execute(statement, {"share_id": share_id}).first()
+    return None if row is None else Record.of(row)
 
 
 def share_to_restore(connection: Connection, backup_id: str) -> str | None:

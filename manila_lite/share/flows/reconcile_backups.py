@@ -43,6 +43,17 @@ def candidates(
         )
 
 
+def waits_for_others(connection: Connection, host: str, share: Record) -> bool:
+    """Whether a share waits for a backup that another service makes or restores.
+
+    Manila's data service does that for drivers that cannot; it may take days.
+    """
+    if share["status"] not in SHARE_STATUSES:
+        return False
+    backup = _find(connection, share)
+    return backup is not None and backup["host"] != host
+
+
 def _failed(
     op: Operation, error: BaseException, backup_id: str, share_id: str, status: str
 ) -> list[Write]:
@@ -87,10 +98,9 @@ def _go_on_creating(op: Operation, share: Record | None, backup: Record) -> None
 
 def share_failed(op: Operation, error: BaseException, share: Record) -> list[Write]:
     """What becomes of an abandoned share, and of its backup, when reconcile_share fails."""
-    if share["status"] == states.BACKUP_RESTORING:
-        backup_id = _backup_of(op, share)
-        return backups.restoration_failed(op, error, backup_id or "", share["share_id"])
     backup_id = _backup_of(op, share)
+    if share["status"] == states.BACKUP_RESTORING:
+        return backups.restoration_failed(op, error, backup_id or "", share["share_id"])
     return [] if backup_id is None else backups.creation_failed(op, error, backup_id)
 
 
@@ -99,6 +109,8 @@ def reconcile_share(op: Operation, share: Record) -> None:
 
     Where there is no such backup, the first was not changed, and of the second nobody can tell.
     """
+    if common.read(op, lambda connection: waits_for_others(connection, op.env.host, share)):
+        return common.skip(op, "the backup is another service's")
     backup_id = _backup_of(op, share)
     backup = None if backup_id is None else backups.get_backup(op, backup_id)
     now = op.clock.now()
@@ -114,6 +126,12 @@ def reconcile_share(op: Operation, share: Record) -> None:
 
 
 def _backup_of(op: Operation, share: Record) -> str | None:
-    is_restored = share["status"] == states.BACKUP_RESTORING
-    find = backup_rows.being_restored if is_restored else backup_rows.being_made
-    return common.read(op, lambda connection: find(connection, share["share_id"]))
+    """The id of this back end's backup that a share waits for; None where there is none."""
+    found = common.read(op, lambda connection: _find(connection, share))
+    return None if found is None or found["host"] != op.env.host else str(found["id"])
+
+
+def _find(connection: Connection, share: Record) -> Record | None:
+    if share["status"] == states.BACKUP_RESTORING:
+        return backup_rows.being_restored(connection, share["share_id"])
+    return backup_rows.being_made(connection, share["share_id"])

@@ -49,9 +49,10 @@ def test_backups_are_found_by_what_is_done_with_them(site, share, read, change):
     other = site.add_share("backup_restoring")
     change(backups.set_source, other["share_id"], restored)
 
-    assert read(backups.being_made, share["share_id"]) == made
+    assert read(backups.being_made, share["share_id"]) == {"id": made, "host": HOST}
     assert read(backups.being_made, other["share_id"]) is None
-    assert read(backups.being_restored, other["share_id"]) == restored
+    assert read(backups.being_restored, other["share_id"]) == {"id": restored, "host": HOST}
+    assert read(backups.being_restored, share["share_id"]) is None
     assert read(backups.share_to_restore, restored) == other["share_id"]
     assert read(backups.share_to_restore, made) is None
     assert [row["id"] for row in read(backups.by_status, HOST, ["creating"])] == [made]

@@ -430,6 +430,19 @@ def test_a_share_that_waits_for_no_backup_is_available(site, share):
     assert site.status(share) == "available"
 
 
+@pytest.mark.parametrize("host", ["host", None])
+def test_what_the_data_service_makes_or_restores_is_left_to_it(
+    site, share, backup, restored, restoring, host
+):
+    with site.database.writer() as connection:
+        connection.execute(models.share_backups.update().values(host=host, topic="manila-data"))
+
+    assert reconcile(site) == 0
+
+    assert (site.status(share), site.status(restored)) == ("backup_creating", "backup_restoring")
+    assert site.driver.calls == []
+
+
 def test_a_stuck_deletion_is_carried_out(site):
     backup = site.add_backup(site.add_share("available"), "deleting")
 
