@@ -2,9 +2,13 @@
 """The service killed at each command of a set-up or a removal of a share server."""
 
 import functools
+import os
+import signal
+import subprocess
 
 import pytest
 
+from manila_lite import process
 from manila_lite.testing import kills
 from tests.fixtures.namespaces import info
 from tests.functional.exports.rules import ip
@@ -51,6 +55,27 @@ def test_a_set_up_that_was_killed_is_cleared_up(site, driver, network, server):
         tear_down(driver, server)
         assert_nothing_left(site, server)
     assert points > FEWEST
+
+
+@pytest.mark.parametrize("held", ["dbus-daemon", "nsenter"])
+@pytest.mark.parametrize("again", ["set up", "tear down"])
+def test_a_process_that_starts_while_the_service_dies(site, driver, network, server, held, again):
+    def die_starting(*command, **settings):
+        if command[0] == held:
+            subprocess.Popen(command, env={**os.environ, **settings.get("env", {})})
+            os.kill(os.getpid(), signal.SIGKILL)
+        return process.execute(*command, **settings)
+
+    def set_up():
+        driver.set_execute(die_starting)
+        driver.setup_server(network, metadata={})
+
+    assert kills.killed_before(10_000, set_up)
+    if again == "set up":
+        driver.setup_server(network, metadata={})
+        assert_up(site, server)
+    tear_down(driver, server)
+    assert_nothing_left(site, server)
 
 
 def test_a_removal_that_was_killed_is_finished_by_the_next(site, driver, network, server):

@@ -137,6 +137,14 @@ def test_a_ganesha_that_ends_at_once_is_not_waited_for(site, driver, server):
 # Directories that were lost, or never were whole.
 
 
+def test_a_directory_that_is_lost_while_the_service_runs_fails_no_report(site, driver, server):
+    lose_directory(site, server)
+    site.directory.rmdir()
+    assert driver.get_share_stats(refresh=True)["storage_protocol"] == "NFS"
+    driver.teardown_server(server_details=server["backend_details"], security_services=[])
+    assert_nothing_left(site, server)
+
+
 def test_a_server_is_torn_down_without_its_directory(site, driver, server, location):
     lose_directory(site, server)
     driver.teardown_server(server_details=server["backend_details"], security_services=[])

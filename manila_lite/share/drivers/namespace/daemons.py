@@ -82,7 +82,7 @@ class Daemons:
         if len(found) != 1 or not self._is_inside(server, found[0]):
             self._stop(server, "ganesha")
             self._start_ganesha(server)
-        _patiently(exception.BackendBusy)(_require_answer, server)
+        _patiently(exception.BackendBusy, exception.BackendOutcomeUnknown)(_require_answer, server)
 
     def stop(self, server: Server) -> None:
         """End both processes; those that do not run are no error."""
@@ -106,10 +106,16 @@ class Daemons:
         )  # fmt: skip
 
     def _stop(self, server: Server, name: str) -> None:
-        for process in _processes(server, name):
+        _patiently(exception.BackendBusy)(self._kill, server, name)
+
+    def _kill(self, server: Server, name: str) -> None:
+        """Raise BackendBusy unless there was nothing to kill: one that starts may have forked."""
+        found = _processes(server, name)
+        for process in found:
             with contextlib.suppress(exception.ProcessExecutionError):
                 self._run("kill", f"-{signal.SIGKILL.name.removeprefix('SIG')}", str(process))
-        _patiently(exception.BackendBusy)(_require_end, server, name)
+        if found:
+            raise exception.BackendBusy(reason=f"process {found[0]} of {name} does not end")
 
     def _is_inside(self, server: Server, process: int) -> bool:
         """Whether a process is in the namespace that has the server's name now."""
@@ -162,19 +168,14 @@ def _require_answer(server: Server) -> None:
         raise exception.ShareBackendException(
             msg=f"nfs-ganesha of share server {server.server_id} has ended; {log} says why"
         )
-    ExportManager(server.bus).incarnation()
+    # It has its name on the bus before it has read its configuration, and answers only later.
+    ExportManager(server.bus).paths()
 
 
-def _require_end(server: Server, name: str) -> None:
-    left = _processes(server, name)
-    if left:
-        raise exception.BackendBusy(reason=f"process {left[0]} of {name} does not end")
-
-
-def _patiently(error: type[Exception]) -> tenacity.Retrying:
+def _patiently(*errors: type[Exception]) -> tenacity.Retrying:
     return tenacity.Retrying(
         stop=tenacity.stop_after_delay(_PATIENCE),
         wait=tenacity.wait_fixed(0.05),
-        retry=tenacity.retry_if_exception_type(error),
+        retry=tenacity.retry_if_exception_type(errors),
         reraise=True,
     )

@@ -75,17 +75,18 @@ class ShareServers:
             self._records.remove(server, self._clear)
 
     def revive(self) -> None:
-        """Start servers that do not run, after a restart of the machine for example."""
+        """Mend servers that are not up, after a restart of the machine for example."""
+        self._records.prepare()
         with self._records.lock():
             for server in self._records.all():
                 try:
                     if not self._is_up(server):
-                        LOG.warning("Share server %s does not run; it is started", server.server_id)
+                        LOG.warning("Share server %s is not up; it is mended", server.server_id)
                         self._bring_up(server)
                 except (
                     exception.ManilaException, exception.ProcessExecutionError, OSError,
                 ) as error:  # fmt: skip
-                    LOG.error("Share server %s is not up: %s", server.server_id, error)
+                    LOG.error("Share server %s is still not up: %s", server.server_id, error)
 
     def _make(self, server: Server) -> None:
         with self._records.lock():
