@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy.engine import Connection
-
 from manila_lite import exception, states, task_states
 from manila_lite.db import migration_changes, services, snapshot_changes, types
 from manila_lite.db import shares as share_rows
@@ -131,7 +129,11 @@ def _prepared(op: Operation, source: Record, dest_host: str, new_type_id: str | 
     key = _destination_id(op)
     if not op.is_done("prepare"):
         type_id = new_type_id or source["share_type_id"]
-        service = flows.read(op, lambda c: _look(c, dest_host, type_id))
+        zone_id = _zone_id(op, dest_host)
+        if type_id is not None and flows.read(op, lambda c: types.get_type(c, type_id)) is None:
+            raise exception.ShareMigrationFailed(
+                reason=f"share type {type_id!r:.100} does not exist"
+            )
         op.record(
             "prepare",
             migration_changes.destination(
@@ -140,7 +142,7 @@ def _prepared(op: Operation, source: Record, dest_host: str, new_type_id: str | 
                 dest_host,
                 op.clock.now(),
                 share_type_id=type_id,
-                zone_id=service["availability_zone_id"],
+                zone_id=zone_id,
             ),
         )
     destination = op.env.complete_instances.get(key)
@@ -149,15 +151,19 @@ def _prepared(op: Operation, source: Record, dest_host: str, new_type_id: str | 
     return common.with_snapshots(op.env, source, destination)
 
 
-def _look(connection: Connection, dest_host: str, type_id: str | None) -> Record:
-    service = services.get_service(connection, share_rows.backend_of(dest_host))
+def _zone_id(op: Operation, dest_host: str) -> str | None:
+    """Return the zone of a back end: this one, or another one that reports."""
+    host = share_rows.backend_of(dest_host)
+    if host == op.env.host:
+        own: str = op.env.zone_id()
+        return own
+    service = flows.read(op, lambda connection: services.get_service(connection, host))
     if service is None:
         raise exception.ShareMigrationFailed(
             reason=f"dest_host {dest_host!r:.200} names no back end of which a service reports"
         )
-    if type_id is not None and types.get_type(connection, type_id) is None:
-        raise exception.ShareMigrationFailed(reason=f"share type {type_id!r:.100} does not exist")
-    return service
+    found: str | None = service["availability_zone_id"]
+    return found
 
 
 def _check(op: Operation, migration: Migration, wanted: Mapping[str, bool]) -> dict[str, bool]:

@@ -114,12 +114,17 @@ def test_what_cannot_begin_leaves_the_share_as_it_was(site, migration, answers, 
     assert site.unfinished() == 0
 
 
-def test_a_lost_destination_service_is_no_reason_to_stop(site, migration):
-    """Only the driver of the source is asked; where the row is, is enough."""
-    site.driver.answers["migration_check_compatibility"] = ALL
-
+def test_the_destination_is_in_the_zone_of_its_back_end(site, migration):
     assert migration.start()["state"] == "succeeded"
     assert migration.destination()["availability_zone_id"] is not None
+
+
+def test_another_pool_of_a_back_end_that_has_not_reported_yet(site, migration):
+    with site.database.writer() as connection:
+        connection.execute(models.services.delete())
+
+    assert migration.start(dest_host=f"{HOST}#second")["state"] == "succeeded"
+    assert migration.destination()["availability_zone_id"] == site.environment.zone_id()
 
 
 # -- rules --------------------------------------------------------------------------------------
