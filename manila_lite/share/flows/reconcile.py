@@ -129,8 +129,6 @@ def _shares(
             continue
         if reconcile_backups.waits_for_others(connection, host, row):
             continue
-        if reconcile_backups.waits_for_others(connection, host, row):
-            continue
         yield (
             casting.lane_of(row["share_id"]),
             casting.internal(
