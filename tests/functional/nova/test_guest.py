@@ -79,12 +79,15 @@ def test_a_byte_that_the_guest_did_not_write_is_found(guest, volume, image_forma
 
 
 def test_a_snapshot_shows_the_moment_at_which_it_was_taken(guest, take):
+    def writes():
+        before = guest.writer.written
+        poll(lambda: guest.writer.written > before + 20, "writes of the guest")
+
     guest.writer.run()
     for name in ("a", "b"):
-        before = guest.writer.written
-        poll(lambda before=before: guest.writer.written > before + 20, "writes of the guest")
+        writes()
         take(name)
-    poll(lambda: guest.writer.written > 60, "writes of the guest")
+    writes()
     guest.writer.stop()
     assert names(guest) == guest.files() == ["volume", "volume.a", "volume.b"]
     assert [shown(guest, name) for name in ("a", "b")] == [[], []]

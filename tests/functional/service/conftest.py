@@ -80,6 +80,9 @@ class Service:
         self.daemon.wait_ready()
         for host in hosts or (f"{HOST}@alpha", f"{HOST}@beta"):
             poll(lambda host=host: self._lives(host), f"a worker of {host}")
+            if self.broker is not None:
+                queue = f"manila-share.{host}"
+                poll(lambda queue=queue: self.broker.depth(queue) is not None, f"queue {queue}")
 
     def _lives(self, host):
         from manila_lite.db import workers
