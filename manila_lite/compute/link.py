@@ -139,9 +139,7 @@ def _load_session(conf: cfg.ConfigOpts, http: requests.Session) -> sessions.Sess
         # Newer releases of keystoneauth read options that an older one does not have.
         with contextlib.suppress(cfg.DuplicateOptError):
             conf.register_opt(option, group=nova_conf.GROUP)
-    session: Any = loading.load_session_from_conf_options(
-        conf, nova_conf.GROUP, session=http
-    )
+    session: Any = loading.load_session_from_conf_options(conf, nova_conf.GROUP, session=http)
     # What does not even connect must not hold a thread for long: many may be asking. requests takes
     # a pair, for connecting and for each answer, and keystoneauth hands it on.
     seconds = conf[nova_conf.GROUP].timeout
