@@ -46,6 +46,9 @@ _DELETE_INSTANCE = (
         terminated_at=sa.func.coalesce(_i.terminated_at, sa.bindparam("b_now")),
     )
 )
+# Whoever deletes another instance of the share at the same time waits here, and then sees this one
+# as deleted: else each would think that the other's is left.
+_LOCK_SHARE = shares.update().where(_s.id == sa.bindparam("b_share_id")).values(deleted=_s.deleted)
 # "The last one" is asked of the other instances only, so that the order of writes is no matter.
 _others = share_instances.alias("others")
 _NO_OTHER_INSTANCE = ~sa.exists(
@@ -179,6 +182,7 @@ def deleted(
     """
     share = {"b_share_id": instance["share_id"], "b_instance_id": instance["id"], "b_now": now}
     writes = [
+        Write(_LOCK_SHARE, {"b_share_id": instance["share_id"]}),
         Write(_DELETE_INSTANCE, {"b_id": instance["id"], "b_now": now}),
         Write(_DELETE_SHARE, share),
     ]

@@ -46,6 +46,12 @@ _RESIZE = (
     .where(_p.id == sa.bindparam("b_id"), _p.deleted == "False")
     .values(size=sa.bindparam("b_size"), updated_at=sa.bindparam("b_now"))
 )
+# As in share_changes: two instances that are deleted at once must see each other's end.
+_LOCK_SNAPSHOT = (
+    share_snapshots.update()
+    .where(_p.id == sa.bindparam("b_snapshot_id"))
+    .values(deleted=_p.deleted)
+)
 _others = share_snapshot_instances.alias("others")
 _NO_OTHER_INSTANCE = ~sa.exists(
     sa.select(_others.c.id).where(
@@ -180,6 +186,7 @@ def deleted(
         "b_now": now,
     }
     writes = [
+        Write(_LOCK_SNAPSHOT, {"b_snapshot_id": instance["snapshot_id"]}),
         Write(_DELETE_INSTANCE, {"b_id": instance["id"], "b_now": now}),
         Write(_DELETE_SNAPSHOT, snapshot),
     ]
