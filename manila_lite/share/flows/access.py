@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy.engine import Connection
 
-from manila_lite import exception, states
-from manila_lite.db import access, access_changes, messages, share_servers
+from manila_lite import states
+from manila_lite.db import access, access_changes, messages
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Operation, flow
@@ -43,13 +43,9 @@ class _ShareRules(Subject):
         )
 
     def _server(self) -> Record | None:
-        server_id = self._server_id
-        if server_id is None:
+        if self._server_id is None:
             return common.share_server(self.op, self.instance)
-        found = common.read(self.op, lambda c: share_servers.get_server(c, server_id))
-        if found is None:
-            raise exception.ShareServerNotFound(share_server_id=server_id)
-        return found
+        return common.get_share_server(self.op.env, self._server_id)
 
     def tell_user(self, now: datetime.datetime) -> list[Write]:
         return common.tell_user(self.op, self.instance, messages.ACTION_UPDATE_ACCESS_RULES, now)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from manila_lite import states
 from manila_lite.db.access_changes import RuleChanges, keys
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Operation
 from manila_lite.share.flows import common
 from manila_lite.share.flows.access_driver import Answer, Change, change_of
@@ -81,23 +81,27 @@ def failed(op: Operation, subject: Subject) -> list[Write]:
     return [*subject.changes.failed(subject.instance["id"], now), *subject.tell_user(now)]
 
 
+def keep_keys(op: Operation, answer: Answer) -> None:
+    """Write the access keys of a driver's answer, before the step ends that asked for it.
+
+    They are no part of a step's result, which the journal shows; and nobody would have them where
+    the service stops right after it.
+    """
+    if answer.keys:
+        common.write(op.env, keys(answer.keys, op.clock.now()))
+
+
 def _are_any(rules: Sequence[Record], wanted: frozenset[str]) -> bool:
     return any(rule["state"] in wanted for rule in rules)
 
 
 def _update(op: Operation, subject: Subject, number: int) -> list[Write]:
-    """Ask the driver; return what became of the rules.
-
-    The keys that it returns are no part of the step's result, which the journal shows: they are
-    written before the step ends, lest nobody has them where the service stops after it.
-    """
+    """Ask the driver; return what became of the rules."""
 
     def update() -> dict[str, Any]:
         change = change_of(subject.rules(), subject.read_only)
         answer = subject.send(change)
-        if answer.keys:
-            kept = keys(answer.keys, op.clock.now())
-            op.env.db.run(lambda connection: execute_writes(connection, [kept]))
+        keep_keys(op, answer)
         denied = {rule["access_id"] for rule in change.gone} - answer.refused
         return {"refused": sorted(answer.refused), "denied": sorted(denied)}
 

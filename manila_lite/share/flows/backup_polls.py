@@ -10,7 +10,6 @@ from typing import Any, Final
 from manila_lite import exception, states
 from manila_lite.db import backups
 from manila_lite.db.records import Record
-from manila_lite.db.writes import execute_writes
 from manila_lite.engine import Operation, Pending, Schedule
 from manila_lite.share.flows import common
 
@@ -123,7 +122,7 @@ class _Poll:
     def _show(self, percent: int) -> None:
         now = self._environment.clock.now()
         writes = backups.progressed(self._backup_id, self._status, percent, now)
-        self._environment.db.run(lambda connection: execute_writes(connection, [writes]))
+        common.write(self._environment, writes)
         self._known = percent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_log import log
@@ -15,7 +15,7 @@ from manila_lite import exception
 from manila_lite.db import messages, share_servers
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write
+from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import Operation
 from manila_lite.engine.common import DRIVER as DRIVER
 from manila_lite.engine.common import is_named as is_named
@@ -23,6 +23,7 @@ from manila_lite.engine.common import own_status as own_status
 from manila_lite.engine.common import read as read
 from manila_lite.engine.common import skip as skip
 from manila_lite.engine.shown import describe
+from manila_lite.share.environment import ShareEnvironment
 
 LOG = log.getLogger(__name__)
 
@@ -45,17 +46,36 @@ def get_instance_of_share(op: Operation, share_id: str) -> Record | None:
     return read(op, work)
 
 
+def write(environment: ShareEnvironment, writes: Sequence[Write]) -> None:
+    """Write from inside a step what must be there before the step's result is, or is no part of it.
+
+    What comes with an operation's outcome goes into op.record() or op.finish() instead.
+    """
+    environment.db.run(lambda connection: execute_writes(connection, [writes]))
+
+
 def share_server(op: Operation, instance: Mapping[str, Any]) -> Record | None:
     """Return the share server that an instance is on, as drivers know it; None where it has none.
 
     Raises ShareServerNotFound for one that is gone.
     """
+    return share_server_of(op.env, instance)
+
+
+def share_server_of(environment: ShareEnvironment, instance: Mapping[str, Any]) -> Record | None:
+    """Return the same, for calls, which have no operation."""
     server_id = instance["share_server_id"]
     if server_id is None:
         return None
-    found: Record | None = instance.get("share_server")
-    if found is None or found["id"] != server_id:
-        found = read(op, lambda connection: share_servers.get_server(connection, server_id))
+    known: Record | None = instance.get("share_server")
+    if known is not None and known["id"] == server_id:
+        return known
+    return get_share_server(environment, server_id)
+
+
+def get_share_server(environment: ShareEnvironment, server_id: str) -> Record:
+    """Read a share server, as drivers know it; raises ShareServerNotFound for one that is gone."""
+    found = environment.db.run(lambda c: share_servers.get_server(c, server_id), write=False)
     if found is None:
         raise exception.ShareServerNotFound(share_server_id=server_id)
     return found

@@ -12,7 +12,6 @@ from sqlalchemy.engine import Connection
 from manila_lite.db import pools
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
-from manila_lite.db.writes import execute_writes
 from manila_lite.engine import Operation
 from manila_lite.share.flows import common
 
@@ -49,7 +48,7 @@ def _name(op: Operation, instance: Record) -> bool:
     if pool is None:
         return False
     writes = pools.name_pool(instance["id"], op.env.host, pool, op.clock.now())
-    op.env.db.run(lambda connection: execute_writes(connection, [writes]))
+    common.write(op.env, writes)
     return True
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from manila_lite import exception
 from manila_lite.context import RequestContext
-from manila_lite.db import access, access_changes, messages, operations, share_servers
+from manila_lite.db import access, access_changes, messages, operations
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine.registry import CALL, flow
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.share.flows import casting, common, delete
@@ -51,7 +51,7 @@ def transfer_accept(
     if clear_rules:
         _wait_for_operations(environment, share_id)
     for instance in instances:
-        server = _server_of(environment, instance)
+        server = common.share_server_of(environment, instance)
         rules = _rules(environment, instance)
         if clear_rules and rules:
             _clear(environment, context, instance, server)
@@ -65,7 +65,7 @@ def transfer_accept(
             )
         except Exception as error:
             if common.is_named(error, _REFUSED):
-                _write(environment, _refusal(environment, context, share_id, new_project))
+                common.write(environment, _refusal(environment, context, share_id, new_project))
             raise
     LOG.info("Share %s goes over to project %s", share_id, new_project)
 
@@ -93,16 +93,6 @@ def _wait_for_operations(environment: ShareEnvironment, share_id: str) -> None:
         environment.clock.wait(threading.Event(), _INTERVAL)
 
 
-def _server_of(environment: ShareEnvironment, instance: Record) -> Record | None:
-    server_id = instance["share_server_id"]
-    if server_id is None:
-        return None
-    found = environment.db.run(lambda c: share_servers.get_server(c, server_id), write=False)
-    if found is None:
-        raise exception.ShareServerNotFound(share_server_id=server_id)
-    return found
-
-
 def _rules(environment: ShareEnvironment, instance: Record) -> list[Record]:
     return environment.db.run(
         lambda c: access.rules_of_instance(c, instance["share_id"], instance["id"]), write=False
@@ -118,15 +108,15 @@ def _clear(
     """Take all rules off the storage, then out of the database; where that fails, show it."""
     changes, now = access_changes.OF_SHARE, environment.clock.now
     key = instance["id"]
-    _write(environment, [*changes.queued_to_deny(key, now()), *changes.begin(key, now())])
+    common.write(environment, [*changes.queued_to_deny(key, now()), *changes.begin(key, now())])
     rules = [rule for rule in _rules(environment, instance) if rule["mapping_id"] is not None]
     try:
         delete.deny_all(environment.driver, context, instance, rules, server)
     except BaseException:
-        _write(environment, changes.failed(key, now()))
+        common.write(environment, changes.failed(key, now()))
         raise
     gone = [rule["access_id"] for rule in rules]
-    _write(environment, changes.settled(key, now(), denied=gone))
+    common.write(environment, changes.settled(key, now(), denied=gone))
 
 
 def _refusal(
@@ -141,7 +131,3 @@ def _refusal(
         detail_id=messages.DETAIL_DRIVER_FAILED_TRANSFER_ACCEPT,
         request_id=context.request_id,
     )
-
-
-def _write(environment: ShareEnvironment, writes: list[Write]) -> None:
-    environment.db.run(lambda connection: execute_writes(connection, [writes]))

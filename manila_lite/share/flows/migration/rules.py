@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from oslo_log import log
 
 from manila_lite import exception
 from manila_lite.db import access, access_changes
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Operation
-from manila_lite.share.flows import access_driver, common
+from manila_lite.share.flows import access_driver, access_passes, common
 
 LOG = log.getLogger(__name__)
 
@@ -72,11 +71,5 @@ def _send(op: Operation, source: Record, read_only: bool) -> list[str]:
     answer = access_driver.send(
         op.env.driver, op.context, source, whole, common.share_server(op, source)
     )
-    _keep(op, answer)
+    access_passes.keep_keys(op, answer)
     return sorted(answer.refused)
-
-
-def _keep(op: Operation, answer: Any) -> None:
-    if answer.keys:
-        kept = access_changes.keys(answer.keys, op.clock.now())
-        op.env.db.run(lambda connection: execute_writes(connection, [kept]))

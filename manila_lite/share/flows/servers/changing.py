@@ -15,7 +15,7 @@ from typing import Any, Final
 from oslo_log import log
 from sqlalchemy.engine import Connection
 
-from manila_lite import exception, server_states, states
+from manila_lite import server_states, states
 from manila_lite.db import access, server_network_changes, share_server_changes, share_servers
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
@@ -23,7 +23,6 @@ from manila_lite.db.share_changes import move as move_share
 from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Operation
 from manila_lite.share.flows import common
-from manila_lite.share.flows.servers.common import get_server
 
 LOG = log.getLogger(__name__)
 
@@ -194,11 +193,3 @@ def ask_driver(driver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     if function is None:
         raise NotImplementedError(f"this driver has no {method}")
     return function(*args, **kwargs)
-
-
-def fresh(op: Operation, server: Record) -> Record:
-    """Read a server again; raises ShareServerNotFound for one that is gone."""
-    found = get_server(op, server["id"])
-    if found is None:
-        raise exception.ShareServerNotFound(share_server_id=server["id"])
-    return found

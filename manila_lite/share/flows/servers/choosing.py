@@ -134,10 +134,7 @@ def wait_for_server(op: Operation, customer: Customer) -> Record:
     """Choose or make a server for the customer, and wait until it is active."""
     probe = Provision(op.env, op.context, customer)
     server_id = op.wait("share server", probe, schedule=SCHEDULE, deadline=DEADLINE)
-    found = common.read(op, lambda connection: share_servers.get_server(connection, server_id))
-    if found is None:
-        raise exception.ShareServerNotFound(share_server_id=server_id)
-    return found
+    return common.get_share_server(op.env, server_id)
 
 
 class Provision:

@@ -10,7 +10,7 @@ from typing import Any
 from manila_lite import exception, server_states
 from manila_lite.db import share_server_changes, share_servers
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import AGAIN, Done, Operation, flow
 from manila_lite.share.flows import common, probes
 from manila_lite.share.flows.servers.common import (
@@ -173,9 +173,7 @@ def _manage(
     op: Operation, network: Record, server_id: str, identifier: str, driver_opts: Any
 ) -> str:
     """Call the driver and keep its details, which may hold secrets; return the new identifier."""
-    server = get_server(op, server_id)
-    if server is None:
-        raise exception.ShareServerNotFound(share_server_id=server_id)
+    server = common.get_share_server(op.env, server_id)
     new_identifier, details = op.env.driver.manage_server(
         op.context, server, identifier, driver_opts or {}
     )
@@ -186,7 +184,7 @@ def _manage(
     now = op.clock.now()
     writes = share_server_changes.details(server, kept, now)
     writes += share_server_changes.identified(server_id, new_identifier, now)
-    op.env.db.run(lambda connection: execute_writes(connection, [writes]))
+    common.write(op.env, writes)
     return new_identifier
 
 

@@ -18,7 +18,7 @@ from manila_lite.db import (
     share_server_changes,
 )
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common
 from manila_lite.share.flows.access_driver import MAX_KEY
@@ -132,11 +132,11 @@ def _check(op: Operation, network: Record, new: Record, current: Any, server: Re
 
 def _update(op: Operation, network: Record, new: Record, current: Any, server: Record) -> None:
     """Call the driver, after the server's details say what is wanted, as its teardown must know."""
-    server = changing.fresh(op, server)
+    server = common.get_share_server(op.env, server["id"])
     now = op.clock.now()
     writes = share_server_changes.details(server, service_details(new), now)
-    op.env.db.run(lambda connection: execute_writes(connection, [writes]))
-    server = changing.fresh(op, server)
+    common.write(op.env, writes)
+    server = common.get_share_server(op.env, server["id"])
     found = changing.on_server(op, server["id"])
     updates = changing.ask_driver(
         op.env.driver,
@@ -151,7 +151,7 @@ def _update(op: Operation, network: Record, new: Record, current: Any, server: R
     )
     rules = _rule_updates(op, updates)
     if rules:
-        op.env.db.run(lambda connection: execute_writes(connection, [rules]))
+        common.write(op.env, rules)
 
 
 def _rule_updates(op: Operation, updates: Any) -> list[Write]:

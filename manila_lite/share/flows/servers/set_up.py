@@ -23,7 +23,7 @@ from manila_lite.db import (
 )
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import Done, Operation, flow
 from manila_lite.engine.outcomes import DispatchedTooOften, StepInterrupted
 from manila_lite.share.flows import common, probes
@@ -211,7 +211,7 @@ def _keep(
     if identifier is not None:
         writes += share_server_changes.identified(server["id"], identifier, now)
     if writes:
-        op.env.db.run(lambda connection: execute_writes(connection, [writes]))
+        common.write(op.env, writes)
 
 
 def allocate(

@@ -20,7 +20,7 @@ from manila_lite.db import (
 )
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.records import Record
-from manila_lite.db.writes import Write, execute_writes
+from manila_lite.db.writes import Write
 from manila_lite.engine import Operation, flow
 from manila_lite.share.flows import common
 from manila_lite.share.flows.servers import changing
@@ -172,10 +172,10 @@ def _update(
     op: Operation, network: Record, new: Record, present: list[Record], server: Record
 ) -> None:
     driver = op.env.driver
-    server = changing.fresh(op, server)
+    server = common.get_share_server(op.env, server["id"])
     current = current_allocations(server, present)
     allocate(op, server, network, [new], admin=False)
-    server = changing.fresh(op, server)
+    server = common.get_share_server(op.env, server["id"])
     added = _on_subnet(server, new)
     if not added["network_allocations"]:
         raise NoAllocations(share_server_id=server["id"], subnet_id=new["id"])
@@ -196,7 +196,7 @@ def _update(
     driver.update_network_allocation(op.context, server)
     writes = _returned(op, server, found.instances, snapshots, returned or {})
     if writes:
-        op.env.db.run(lambda connection: execute_writes(connection, [writes]))
+        common.write(op.env, writes)
 
 
 def _snapshots(op: Operation, instances: list[Record]) -> list[Record]:
