@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from manila_lite.context import RequestContext
 from manila_lite.db import backups, share_groups
+from manila_lite.db import operations as operation_rows
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.models.lite import operations
@@ -19,6 +20,8 @@ from manila_lite.engine.common import internal as internal
 from manila_lite.engine.common import message_id as message_id
 from manila_lite.engine.journal import Journal, LaneResolver, NewOperation
 from manila_lite.share.environment import ShareEnvironment
+
+T = TypeVar("T")
 
 _UNFINISHED = sa.select(operations.c.message_id).where(
     operations.c.host == sa.bindparam("host"),
@@ -75,6 +78,14 @@ def cast_to(
         journal = Journal(environment.db, server, registry, environment.clock, LANE_RESOLVERS)
     version = registry.flows[method].version
     journal.record([NewOperation(method, arguments, version=version, context=context.to_journal())])
+
+
+def on_idle_lanes(connection: Connection, host: str, found: Iterable[tuple[str, T]]) -> list[T]:
+    """Return what is on a lane of the host that has no unfinished operation: (lane, what)."""
+    pairs = list(found)
+    lanes = {lane for lane, _ in pairs}
+    busy = operation_rows.open_lanes(connection, host, lanes) if lanes else set()
+    return [one for lane, one in pairs if lane not in busy]
 
 
 def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) -> set[str]:

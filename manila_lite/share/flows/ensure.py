@@ -17,7 +17,7 @@ from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite import exception, states
-from manila_lite.db import backend_info, messages, operations, services, share_changes
+from manila_lite.db import backend_info, messages, services, share_changes
 from manila_lite.db import shares as share_rows
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
@@ -109,9 +109,8 @@ def _page_after(
     op: Operation, after: str, connection: Connection
 ) -> tuple[list[Record], list[Record]]:
     page = next(_pages(op, connection, after), [])
-    lanes = {casting.lane_of(instance["share_id"]) for instance in page}
-    busy = operations.open_lanes(connection, op.env.host, lanes) if lanes else set()
-    free = [i for i in page if casting.lane_of(i["share_id"]) not in busy]
+    lanes = [(casting.lane_of(instance["share_id"]), instance) for instance in page]
+    free = casting.on_idle_lanes(connection, op.env.host, lanes)
     share_rows.complete(connection, free)
     return page, free
 

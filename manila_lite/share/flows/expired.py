@@ -6,11 +6,11 @@ from __future__ import annotations
 from oslo_log import log
 from sqlalchemy.engine import Connection
 
-from manila_lite.db import expiry, operations
+from manila_lite.db import expiry
 from manila_lite.db import shares as share_rows
 from manila_lite.db.writes import execute_writes
 from manila_lite.engine import Operation, flow
-from manila_lite.engine.journal import Journal
+from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.share.flows import casting, common, delete
 
@@ -26,14 +26,18 @@ def delete_expired(environment: ShareEnvironment, journal: Journal) -> int:
     the next round.
     """
     host, now = environment.host, environment.clock.now()
-    found = environment.db.run(lambda c: expiry.expired_shares(c, host, now), write=False)
-    lanes = [casting.lane_of(row["share_id"]) for row in found]
-    busy = environment.db.run(lambda c: operations.open_lanes(c, host, lanes), write=False)
-    new = [
-        casting.internal(DELETE_SHARE, share_instance_id=row["id"])
-        for row in found
-        if casting.lane_of(row["share_id"]) not in busy
-    ]
+
+    def work(connection: Connection) -> list[NewOperation]:
+        due = [
+            (
+                casting.lane_of(row["share_id"]),
+                casting.internal(DELETE_SHARE, share_instance_id=row["id"]),
+            )
+            for row in expiry.expired_shares(connection, host, now)
+        ]
+        return casting.on_idle_lanes(connection, host, due)
+
+    new = environment.db.run(work, write=False)
     if new:
         LOG.info("%d shares stayed in the recycle bin until their time was over", len(new))
         journal.record(new)

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from manila_lite import states
 from manila_lite.conf import engine as engine_conf
-from manila_lite.db import messages, operations, share_changes, snapshot_changes
+from manila_lite.db import messages, share_changes, snapshot_changes
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.db.records import Record
@@ -114,9 +114,7 @@ def find_stuck(connection: Connection, host: str, before: datetime.datetime) -> 
         *snapshot_access.stuck(connection, host, before),
         *reconcile_servers.candidates(connection, host, before),
     ]
-    lanes = {lane for lane, _ in candidates}
-    busy = operations.open_lanes(connection, host, lanes) if lanes else set()
-    return [operation for lane, operation in candidates if lane not in busy]
+    return casting.on_idle_lanes(connection, host, candidates)
 
 
 def _shares(

@@ -7,7 +7,6 @@ import itertools
 
 from sqlalchemy.engine import Connection
 
-from manila_lite.db import operations
 from manila_lite.db import shares as share_rows
 from manila_lite.db import snapshots as snapshot_rows
 from manila_lite.engine.journal import Journal, NewOperation
@@ -25,13 +24,9 @@ def update_replicas(environment: ShareEnvironment, journal: Journal) -> int:
 
     Those whose lane has an operation already wait for the next round: none piles up.
     """
-    found = environment.db.run(lambda connection: _found(connection, environment), write=False)
-    lanes = [lane for lane, _ in found]
-    busy = environment.db.run(
-        lambda connection: operations.open_lanes(connection, environment.host, lanes),
-        write=False,
+    new = environment.db.run(
+        lambda c: casting.on_idle_lanes(c, environment.host, _found(c, environment)), write=False
     )
-    new = [operation for lane, operation in found if lane not in busy]
     if new:
         journal.record(new)
     return len(new)

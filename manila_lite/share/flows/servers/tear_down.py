@@ -11,7 +11,7 @@ from oslo_log import log
 from sqlalchemy.engine import Connection
 
 from manila_lite import exception, server_states, states
-from manila_lite.db import operations, share_server_changes, share_servers
+from manila_lite.db import share_server_changes, share_servers
 from manila_lite.db.records import Record
 from manila_lite.db.writes import Write, execute_writes
 from manila_lite.engine import AGAIN, Operation, Pending, flow
@@ -192,6 +192,5 @@ def delete_unused_servers(environment: ShareEnvironment, journal: Journal) -> in
 
 def _idle(connection: Connection, host: str, before: datetime.datetime) -> list[str]:
     found = share_servers.unused(connection, host, before)
-    lanes = {LANE.format(share_server_id=server_id): server_id for server_id in found}
-    busy = operations.open_lanes(connection, host, lanes) if lanes else set()
-    return [key for lane, key in lanes.items() if lane not in busy]
+    lanes = [(LANE.format(share_server_id=server_id), server_id) for server_id in found]
+    return casting.on_idle_lanes(connection, host, lanes)
