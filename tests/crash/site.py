@@ -2,6 +2,7 @@
 """One back end as its users know it: rows as an API makes them, and casts."""
 
 import dataclasses
+import re
 import threading
 import uuid
 from collections.abc import Mapping
@@ -15,15 +16,18 @@ from manila_lite.conf import load
 from manila_lite.context import RequestContext
 from manila_lite.db import creation, models
 from manila_lite.db.models.lite import operations
-from manila_lite.engine import registry
+from manila_lite.engine import crashpoints, registry
 from manila_lite.engine.journal import Journal, NewOperation
 from manila_lite.rpc import clients, server, transport
 from manila_lite.share import flows
 from manila_lite.testing.drivers import CallJournal
 from tests.crash import count as counting
+from tests.fixtures.daemon import poll
 
 ROOT = Path(__file__).parents[2]
 SIZE = 2  # GiB of each share
+#: What oslo.service's launcher says of a process that died so.
+SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +82,13 @@ class Site:
         """SIGKILL to the whole group; take down what was recorded as done by then."""
         self.daemon.kill()
         self.deaths.append(counting.note_death(self))
+
+    def die_at(self, name, passed):
+        """Have the daemon die at that pass of a crash point, and start it again."""
+        self.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
+        poll(lambda: SIGKILLED.search(self.daemon.log.read_bytes()), f"death at {name}:{passed}")
+        self.kill()
+        self.start()
 
     def terminate(self, timeout=30.0):
         """SIGTERM; take down what was recorded as done by then; return the exit code."""
@@ -243,11 +254,16 @@ class Site:
             client.send(self._context, cast.method, self.pool, **cast.arguments)
 
     def _record(self, casts):
+        self.record([(cast.method, cast.arguments) for cast in casts])
+
+    def record(self, asked):
+        """Journal operations, (method, arguments), as casts that have come; return their number."""
         journal = Journal(
             self.database, self.daemon.host, registry, self._clock, flows.LANE_RESOLVERS
         )
         context = self._context.to_journal()
-        journal.record([NewOperation(c.method, c.arguments, context=context) for c in casts])
+        journal.record([NewOperation(method, ours, context=context) for method, ours in asked])
+        return len(asked)
 
     def _connected(self):
         if self._transport is None:
@@ -278,6 +294,16 @@ class Site:
         """Whether every cast was recorded and no operation is open."""
         known = operations.c.resource_id.is_not(None)
         return self._number_of(known) >= len(self.casts) and self.open() == 0
+
+    def statuses(self, rows):
+        """{(table, id): status} of rows, which are given by table and id."""
+        with self.database.reader() as connection:
+            return {
+                (table, key): connection.execute(
+                    sa.select(table.c.status).where(table.c.id == key)
+                ).scalar_one()
+                for table, key in rows
+            }
 
     def under_way(self):
         """(method, id) of the driver's calls that began and did not end."""

@@ -2,17 +2,12 @@
 """The daemon dies while rules are applied and denied; in the end storage and rows agree."""
 
 import concurrent.futures
-import re
 import uuid
 
 import pytest
 import sqlalchemy as sa
 
 from manila_lite.db import models
-from manila_lite.engine import crashpoints
-from manila_lite.engine.journal import Journal, NewOperation
-from manila_lite.engine.registry import registry
-from manila_lite.share import flows
 from tests.crash import access_drivers as storage
 from tests.crash.count import NOTHING_WRONG
 from tests.fixtures.daemon import poll
@@ -24,7 +19,6 @@ POINTS = [
 ]  # fmt: skip
 PASSES = (1, 4)
 SMALL_STEPS = {"claim_batch": 1}
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 FOUND = ("active", "queued_to_apply", "queued_to_deny", "applying", "denying", "error")
 THERE = ("active", "queued_to_deny", "denying")
 
@@ -44,14 +38,8 @@ class Rules:
     def ask(self):
         """Make rows and casts; return the number of operations that come of it."""
         asked = self.site.database.run(self._make)
-        journal = Journal(
-            self.site.database, self.site.daemon.host, registry, self.site._clock,
-            flows.LANE_RESOLVERS,
-        )  # fmt: skip
-        context = self.site._context.to_journal()
-        journal.record([NewOperation(method, ours, context=context) for method, ours in asked])
         # One of the casts starts an operation for each of its two instances.
-        return len(asked) + 2
+        return self.site.record(asked) + 2
 
     def _make(self, connection):
         shares = [self.site.available_share(connection) for _ in range(4)]
@@ -124,10 +112,7 @@ class Rules:
 def die_and_recover(site, name, passed):
     rules = Rules(site)
     count = rules.ask()
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.daemon.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(lambda: site.finished() >= count and not site.open(), f"the end after {name}:{passed}")
     return rules
 

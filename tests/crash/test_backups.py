@@ -2,16 +2,11 @@
 """The daemon dies in the midst of backups, and brings all of them to their end."""
 
 import concurrent.futures
-import re
 
 import pytest
 
 from manila_lite.conf import directory
 from manila_lite.db import backups, models, shares
-from manila_lite.engine import crashpoints
-from manila_lite.engine.journal import Journal, NewOperation
-from manila_lite.engine.registry import registry
-from manila_lite.share import flows
 from manila_lite.share.drivers.directory import DirectoryDriver
 from manila_lite.testing import models as made_up
 from manila_lite.testing import trees
@@ -23,7 +18,6 @@ POINTS = [
     "effect.after", "finish.before_commit", "finish.after_commit",
 ]  # fmt: skip
 SMALL_STEPS = {"claim_batch": 1, "interrupted_operation_policy": "retry"}
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 
 
 class BackingUp:
@@ -53,11 +47,6 @@ class BackingUp:
             self._made(share, backup)
         self.then = trees.describe(self.data_of("shares", self.back["name"]))
         (self.data_of("shares", self.back["name"]) / "later").write_bytes(b"later")
-        journal = Journal(
-            self.site.database, self.site.daemon.host, registry, self.site._clock,
-            flows.LANE_RESOLVERS,
-        )  # fmt: skip
-        context = self.site._context.to_journal()
         asked = [
             ("create_backup", {"backup_id": kept_backup}),
             (
@@ -66,8 +55,7 @@ class BackingUp:
             ),
             ("delete_backup", {"backup_id": gone_backup}),
         ]
-        journal.record([NewOperation(method, ours, context=context) for method, ours in asked])
-        return len(asked)
+        return self.site.record(asked)
 
     def _new(self, share_status, backup_status):
         def work(connection):
@@ -137,10 +125,7 @@ class BackingUp:
 def die_and_recover(site, roots, name, passed):
     backing_up = BackingUp(site, roots)
     count = backing_up.ask()
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.daemon.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(lambda: site.finished() >= count and not site.open(), f"the end after {name}:{passed}")
     return backing_up
 

@@ -2,7 +2,6 @@
 """The daemon dies at every named point, with everything under way, and loses nothing by it."""
 
 import concurrent.futures
-import re
 
 import pytest
 
@@ -20,7 +19,6 @@ BUSY = {
 AT_ONCE = "driver initial_interval=0.05 backoff_coefficient=1 maximum_interval=0.05 " \
     "maximum_attempts=20"  # fmt: skip
 BY_MESSAGES = ("journal", "acknowledge")
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 LATER = 7
 
 
@@ -40,10 +38,7 @@ def ways(name):
 def die_and_recover(site, name, passed):
     """Return what went wrong, and whether the daemon did die at the point."""
     site.ask(site.mixed)
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(site.settled, f"the end of all operations after {name}:{passed}")
     return site.count()
 

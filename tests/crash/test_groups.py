@@ -2,16 +2,11 @@
 """The daemon dies in the midst of operations on share groups, and brings them to their end."""
 
 import concurrent.futures
-import re
 
 import pytest
 
 from manila_lite import states
 from manila_lite.db import group_creation, models, share_groups
-from manila_lite.engine import crashpoints
-from manila_lite.engine.journal import Journal, NewOperation
-from manila_lite.engine.registry import registry
-from manila_lite.share import flows
 from tests.fixtures.daemon import poll
 
 POINTS = [
@@ -19,7 +14,6 @@ POINTS = [
     "effect.after", "wait.after_commit", "finish.before_commit", "finish.after_commit",
 ]  # fmt: skip
 SMALL_STEPS = {"claim_batch": 1}
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 MEMBERS = 2
 
 
@@ -33,13 +27,7 @@ class Groups:
 
     def ask(self):
         asked = self.site.database.run(self._make)
-        journal = Journal(
-            self.site.database, self.site.daemon.host, registry, self.site._clock,
-            flows.LANE_RESOLVERS,
-        )  # fmt: skip
-        context = self.site._context.to_journal()
-        journal.record([NewOperation(method, ours, context=context) for method, ours in asked])
-        return len(asked)
+        return self.site.record(asked)
 
     def _make(self, connection):
         new, doomed = (self._group(connection) for _ in range(2))
@@ -92,15 +80,6 @@ class Groups:
     def _set(connection, table, key, status):
         connection.execute(table.update().where(table.c.id == key).values(status=status))
 
-    def found(self):
-        with self.site.database.reader() as connection:
-            return {
-                (table, key): connection.execute(
-                    table.select().with_only_columns(table.c.status).where(table.c.id == key)
-                ).scalar_one()
-                for table, key in self.expected
-            }
-
     def copies(self):
         """(status, number of export locations) of the shares that were made with the group."""
         with self.site.database.reader() as connection:
@@ -111,10 +90,7 @@ class Groups:
 def die_and_recover(site, name, passed):
     groups = Groups(site)
     count = groups.ask()
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.daemon.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(lambda: site.finished() >= count and not site.open(), f"the end after {name}:{passed}")
     return groups
 
@@ -129,5 +105,5 @@ def test_operations_on_groups_come_to_their_end_after_a_kill(name, sites, urls):
     with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
         futures = [pool.submit(die_and_recover, site, name, way) for way, site in made.items()]
     for groups in [future.result() for future in futures]:
-        assert groups.found() == groups.expected
+        assert groups.site.statuses(groups.expected) == groups.expected
         assert groups.copies() == [("available", 1)] * MEMBERS

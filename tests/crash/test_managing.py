@@ -2,16 +2,11 @@
 """The daemon dies while it manages, unmanages and reverts, and brings all of that to its end."""
 
 import concurrent.futures
-import re
 
 import pytest
 
 from manila_lite import states
 from manila_lite.db import creation, models
-from manila_lite.engine import crashpoints
-from manila_lite.engine.journal import Journal, NewOperation
-from manila_lite.engine.registry import registry
-from manila_lite.share import flows
 from tests.crash.count import NOTHING_WRONG
 from tests.crash.site import SIZE
 from tests.fixtures.daemon import poll
@@ -21,7 +16,6 @@ POINTS = [
     "effect.after", "finish.before_commit", "finish.after_commit",
 ]  # fmt: skip
 SMALL_STEPS = {"claim_batch": 1, "interrupted_operation_policy": "retry"}
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 FOUND = SIZE + 1  # GiB of what is managed
 
 
@@ -35,13 +29,7 @@ class Managing:
 
     def ask(self):
         asked = self.site.database.run(self._make)
-        journal = Journal(
-            self.site.database, self.site.daemon.host, registry, self.site._clock,
-            flows.LANE_RESOLVERS,
-        )  # fmt: skip
-        context = self.site._context.to_journal()
-        journal.record([NewOperation(method, ours, context=context) for method, ours in asked])
-        return len(asked)
+        return self.site.record(asked)
 
     def _make(self, connection):
         site, now = self.site, self.site._clock.now()
@@ -94,23 +82,11 @@ class Managing:
             table.update().where(table.c.id == made["instance_id"]).values(status=status)
         )
 
-    def found(self):
-        with self.site.database.reader() as connection:
-            return {
-                (table, key): connection.execute(
-                    table.select().with_only_columns(table.c.status).where(table.c.id == key)
-                ).scalar_one()
-                for table, key in self.expected
-            }
-
 
 def die_and_recover(site, name, passed):
     managing = Managing(site)
     count = managing.ask()
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.daemon.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(lambda: site.finished() >= count and not site.open(), f"the end after {name}:{passed}")
     return managing
 
@@ -126,5 +102,5 @@ def test_what_is_being_managed_comes_to_its_end_after_a_kill(name, sites, urls):
     with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
         futures = [pool.submit(die_and_recover, site, name, passed) for site, passed in made]
     for managing in [future.result() for future in futures]:
-        assert managing.found() == managing.expected
+        assert managing.site.statuses(managing.expected) == managing.expected
         assert managing.site.count() == NOTHING_WRONG

@@ -2,16 +2,13 @@
 """The daemon dies in the midst of migrations: they go on, and the data are always somewhere."""
 
 import concurrent.futures
-import re
 
 import pytest
 
 from manila_lite.db import models, shares
 from manila_lite.engine import crashpoints
-from manila_lite.engine.journal import Journal, NewOperation
-from manila_lite.engine.registry import registry
-from manila_lite.share import flows
 from tests.crash.migration_drivers import Places
+from tests.crash.site import SIGKILLED
 from tests.fixtures.daemon import poll
 
 DRIVER = "tests.crash.migration_drivers.MigratingDriver"
@@ -28,7 +25,6 @@ WISHES = {
     "nondisruptive": True, "preserve_snapshots": True, "new_share_network_id": None,
     "new_share_type_id": None,
 }  # fmt: skip
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 
 
 class Migrating:
@@ -39,9 +35,6 @@ class Migrating:
         self.places = Places(site.calls.path)
         self.target = f"{site.daemon.host}#other"
         self.deaths = 0
-        self.journal = Journal(
-            site.database, site.daemon.host, registry, site._clock, flows.LANE_RESOLVERS
-        )
         self.moved, self.stays = (site.database.run(self._share) for _ in range(2))
 
     def _share(self, connection):
@@ -58,8 +51,7 @@ class Migrating:
         connection.execute(table.update().where(table.c.id == key).values(**values))
 
     def cast(self, method, **arguments):
-        context = self.site._context.to_journal()
-        self.journal.record([NewOperation(method, arguments, context=context)])
+        self.site.record([(method, arguments)])
 
     def start(self, share):
         share_id = share["share_id"]

@@ -2,14 +2,12 @@
 """The daemon dies in the midst of making and removing share servers, and brings that to its end."""
 
 import concurrent.futures
-import re
 
 import pytest
 import sqlalchemy as sa
 
 from manila_lite import states
 from manila_lite.db import models
-from manila_lite.engine import crashpoints
 from tests.fixtures.daemon import poll
 from tests.support import server_drivers
 
@@ -22,7 +20,6 @@ POINTS = {
     "finish.before_commit": [2, 4],
     "finish.after_commit": [1, 2],
 }
-SIGKILLED = re.compile(rb"killed by signal (-9|SIGKILL)")
 
 
 class Tenants:
@@ -83,10 +80,7 @@ class Tenants:
 
 def die_and_recover(site, name, passed):
     tenants = Tenants(site)
-    site.start(**{crashpoints.VARIABLE: f"{name}:{passed}"})
-    poll(lambda: SIGKILLED.search(site.daemon.log.read_bytes()), f"death at {name}:{passed}")
-    site.daemon.kill()
-    site.start()
+    site.die_at(name, passed)
     poll(lambda: site.settled() and _is_over(tenants), f"the end after {name}:{passed}")
     return tenants
 
