@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unit tests do no I/O over the network, do not sleep, and take less than ten seconds in all."""
+"""Unit tests do no I/O over the network and do not sleep. Meant to take ten seconds: see WANTED."""
 
 import logging
 import socket
