@@ -33,7 +33,7 @@ from manila_lite.share.drivers.directory.paths import (
     Root,
 )
 from manila_lite.share.drivers.directory.staging import Prepare
-from manila_lite.share.drivers.directory.store import is_directory, is_present
+from manila_lite.share.drivers.directory.store import is_directory, is_present, rename_away
 
 LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,9 @@ class SubvolumeStore:
             self._clear(area, place)
             found = is_present(area, place.name)
             if found:
-                self._dispose(area, place, _renamed_away(area, place))
+                rename_away(area, place)
+                for name in (place.name, place.trash):
+                    self._dispose(area, place, name)
             return found
 
     def used_bytes(self, place: Place) -> int:
@@ -218,16 +220,3 @@ def _attempts(area: int, place: Place) -> list[str]:
 def _publish(area: int, new: str, place: Place) -> None:
     os.rename(new, place.name, src_dir_fd=area, dst_dir_fd=area)
     kernel.fsync_directory(area)
-
-
-def _renamed_away(area: int, place: Place) -> str:
-    """Take the name away first, so that half a share is never seen under it."""
-    try:
-        os.rename(place.name, place.trash, src_dir_fd=area, dst_dir_fd=area)
-        kernel.fsync_directory(area)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        # Not even a name fits on the disk, and deleting is what would help.
-        return place.name
-    return place.trash

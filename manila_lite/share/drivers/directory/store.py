@@ -125,8 +125,9 @@ class Store:
             self._staging(area, place).clear()
             found = is_present(area, place.name)
             if found:
-                _rename_away(area, place)
-                removal.remove(area, place.trash)
+                rename_away(area, place)
+                for name in (place.name, place.trash):
+                    removal.remove(area, name)
             removal.remove(area, place.old)
             return found
 
@@ -215,16 +216,17 @@ def is_present(area: int, name: str) -> bool:
     return True
 
 
-def _rename_away(area: int, place: Place) -> None:
-    """Take the name away first, so that half a share is never seen under it."""
+def rename_away(area: int, place: Place) -> None:
+    """Take the name away first, so that half a share is never seen under it.
+
+    Where not even a name fits on the disk, it stays: deleting is what would help.
+    """
     try:
         os.rename(place.name, place.trash, src_dir_fd=area, dst_dir_fd=area)
         kernel.fsync_directory(area)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        # Not even a name fits on the disk, and deleting is what would help.
-        removal.remove(area, place.name)
 
 
 def _clones(root: int, first: str, second: str) -> bool:
