@@ -91,12 +91,12 @@ class Pool:
 
     def candidates(self) -> Iterator[str]:
         """Yield all addresses that may be given out, one at a time: there may be 2 ** 64."""
-        network = self.interface.network
+        network, reserved = self.interface.network, self._reserved
         everything = Range(network.network_address, network.broadcast_address)
         for part in self.ranges or [everything]:
             for number in range(int(part.first), int(part.last) + 1):
                 address = type(part.first)(number)
-                if address not in self._reserved:
+                if address not in reserved:
                     yield str(address)
 
     def allows(self, text: str) -> bool:
