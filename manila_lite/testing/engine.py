@@ -12,7 +12,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from manila_lite.clock import Clock
+from manila_lite.db import models, workers
 from manila_lite.db import operations as rows
 from manila_lite.db.session import Database
 from manila_lite.engine import claims
@@ -131,6 +134,18 @@ class SteppedEngine:
                 return count
         raise AssertionError(f"still busy after {most} jobs")
 
+    def die(self) -> None:
+        """Do no more, as if the process had been killed; others see that its worker is gone."""
+        self.jobs.clear()
+        self.runner.timers.clear()
+
+        def work(connection: Connection) -> None:
+            for row in workers.active(connection, self.host):
+                if row["id"] == self.worker.id:
+                    workers.declare_lost(connection, row["id"], row["lease_until"])
+
+        self.database.run(work)
+
     def operation(self, uuid: str) -> dict[str, Any]:
         """Return the operation's row as it is in the database."""
         from manila_lite.db import operation_requests
@@ -139,3 +154,11 @@ class SteppedEngine:
             lambda connection: operation_requests.get_operation(connection, uuid), write=False
         )
         return dict(found[0])
+
+
+def empty(database: Database) -> None:
+    """Delete all rows of an SQLite database, by one script: a statement a table takes longer."""
+    script = "".join(f'DELETE FROM "{name}";' for name in models.metadata.tables)
+    with database.reader() as connection:
+        raw: Any = connection.connection.driver_connection
+        raw.executescript(script)

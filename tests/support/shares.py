@@ -14,7 +14,7 @@ from oslo_config import cfg
 from sqlalchemy.engine import Connection
 
 from manila_lite.conf import opts
-from manila_lite.db import backups, creation, messages, models, operation_requests, types, workers
+from manila_lite.db import backups, creation, messages, models, operation_requests, types
 from manila_lite.db.records import Record
 from manila_lite.db.session import Database
 from manila_lite.db.writes import execute_writes
@@ -26,7 +26,7 @@ from manila_lite.share.configuration import Configuration
 from manila_lite.share.driver import ShareDriver
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.testing.clock import ManualClock
-from manila_lite.testing.engine import SteppedEngine
+from manila_lite.testing.engine import SteppedEngine, empty
 from tests.support.engine import Crash, SharedClock
 
 HOST = "host@backend"
@@ -151,7 +151,7 @@ class Site:
         if database is None:
             database, shared = _shared()
             shared.current = self.clock
-            _empty(database)
+            empty(database)
         self.database = database
         self.conf = _conf()
         self.conf.clear_override("interrupted_operation_policy", group="backend")
@@ -222,16 +222,7 @@ class Site:
         return uuid
 
     def take_over(self) -> None:
-        lost = self.worker
-
-        def work(connection: Connection) -> None:
-            for row in workers.active(connection, HOST):
-                if row["id"] == lost.worker.id:
-                    workers.declare_lost(connection, row["id"], row["lease_until"])
-
-        lost.jobs.clear()
-        lost.runner.timers.clear()
-        self.database.run(work)
+        self.worker.die()
         self.worker = self.new_worker()
 
     def retry(self, uuid: str) -> None:
@@ -357,10 +348,3 @@ class Site:
     def methods(self) -> list[str]:
         """Methods of all operations, in order."""
         return [row["method"] for row in self.rows(models.lite.operations)]
-
-
-def _empty(database: Database) -> None:
-    """Delete all rows, by one script: one statement for each of the tables takes longer."""
-    script = "".join(f'DELETE FROM "{name}";' for name in models.metadata.tables)
-    with database.reader() as connection:
-        connection.connection.driver_connection.executescript(script)

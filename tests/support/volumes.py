@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.engine import Connection
 
 from manila_lite.conf import opts
 from manila_lite.db import (
@@ -18,7 +17,6 @@ from manila_lite.db import (
     models,
     operation_requests,
     volume_creation,
-    workers,
 )
 from manila_lite.db import volumes as volume_rows
 from manila_lite.db.records import Record
@@ -26,7 +24,7 @@ from manila_lite.db.session import Database
 from manila_lite.engine.journal import NewOperation
 from manila_lite.engine.settings import EngineSettings
 from manila_lite.testing.clock import ManualClock
-from manila_lite.testing.engine import SteppedEngine
+from manila_lite.testing.engine import SteppedEngine, empty
 from manila_lite.volume import flows
 from manila_lite.volume.configuration import Configuration
 from manila_lite.volume.environment import VolumeEnvironment
@@ -140,7 +138,7 @@ class Site:
         if database is None:
             database, shared = _shared()
             shared.current = self.clock
-            _empty(database)
+            empty(database)
         self.database = database
         self.conf = conf_of_back_end()
         self.conf.clear_override("interrupted_operation_policy", group="backend")
@@ -224,16 +222,7 @@ class Site:
         return uuid
 
     def take_over(self) -> None:
-        lost = self.worker
-
-        def work(connection: Connection) -> None:
-            for row in workers.active(connection, HOST):
-                if row["id"] == lost.worker.id:
-                    workers.declare_lost(connection, row["id"], row["lease_until"])
-
-        lost.jobs.clear()
-        lost.runner.timers.clear()
-        self.database.run(work)
+        self.worker.die()
         self.worker = self.new_worker()
 
     def retry(self, uuid: str) -> None:
@@ -335,10 +324,3 @@ class Site:
     def methods(self) -> list[str]:
         """Methods of all operations, in order."""
         return [row["method"] for row in self.rows(models.lite.operations)]
-
-
-def _empty(database: Database) -> None:
-    """Delete all rows, by one script: one statement for each of the tables takes longer."""
-    script = "".join(f'DELETE FROM "{name}";' for name in models.metadata.tables)
-    with database.reader() as connection:
-        connection.connection.driver_connection.executescript(script)

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.engine import Connection
 
 from manila_lite import context as contexts
 from manila_lite import states
 from manila_lite.clock import SystemClock
 from manila_lite.conf.opts import host_of
-from manila_lite.db import messages, models, operation_requests, types, workers
+from manila_lite.db import messages, models, operation_requests, types
 from manila_lite.db.records import Record
 from manila_lite.db.session import Database
 from manila_lite.db.writes import execute_writes
@@ -31,7 +30,7 @@ from manila_lite.share.configuration import Configuration
 from manila_lite.share.environment import ShareEnvironment
 from manila_lite.testing.clock import ManualClock
 from manila_lite.testing.conformance.disturbances import Disturbance, Interceptor, Killed
-from manila_lite.testing.engine import SteppedEngine
+from manila_lite.testing.engine import SteppedEngine, empty
 
 PROJECT, USER, TYPE = "conformance", "conformance", "conformance"
 NETWORK, SUBNET = "conformance-network", "conformance-subnet"
@@ -85,7 +84,7 @@ class Site:
         self.clock = ManualClock(SystemClock().now())
         self.database = _database()
         self.host = host_of(self.conf, self.backend)
-        self._forget_everything()
+        empty(self.database)
         self._start_driver()
         self.stats: dict[str, Any] = self.environment.report() or {}
         self._add_type()
@@ -125,16 +124,7 @@ class Site:
 
     def restart(self) -> None:
         """Go on as a process that has just started, with a driver of its own."""
-        lost = self.engine
-
-        def work(connection: Connection) -> None:
-            for row in workers.active(connection, self.host):
-                if row["id"] == lost.worker.id:
-                    workers.declare_lost(connection, row["id"], row["lease_until"])
-
-        lost.jobs.clear()
-        lost.runner.timers.clear()
-        self.database.run(work)
+        self.engine.die()
         self._start_driver()
 
     # -- operations ----------------------------------------------------------------------------
@@ -260,9 +250,3 @@ class Site:
         owner = {"project_id": PROJECT, "user_id": USER}
         self.insert(models.share_networks, id=NETWORK, status="active", **owner, **now)
         self.insert(models.share_network_subnets, id=SUBNET, share_network_id=NETWORK, **now)
-
-    def _forget_everything(self) -> None:
-        script = "".join(f'DELETE FROM "{name}";' for name in models.metadata.tables)
-        with self.database.reader() as connection:
-            raw: Any = connection.connection.driver_connection
-            raw.executescript(script)
