@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -86,6 +86,21 @@ def on_idle_lanes(connection: Connection, host: str, found: Iterable[tuple[str, 
     lanes = {lane for lane, _ in pairs}
     busy = operation_rows.open_lanes(connection, host, lanes) if lanes else set()
     return [one for lane, one in pairs if lane not in busy]
+
+
+def record_due(
+    environment: ShareEnvironment,
+    journal: Journal,
+    find: Callable[[Connection], Iterable[tuple[str, NewOperation]]],
+) -> int:
+    """Journal what find() returns, (lane, operation), where the lane is idle; return the number.
+
+    The others wait for the next round of the timer: none piles up.
+    """
+    new = environment.db.run(lambda c: on_idle_lanes(c, environment.host, find(c)), write=False)
+    if new:
+        journal.record(new)
+    return len(new)
 
 
 def unfinished(connection: Connection, host: str, message_ids: Sequence[str]) -> set[str]:

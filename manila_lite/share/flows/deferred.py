@@ -28,12 +28,7 @@ def delete_deferred(environment: ShareEnvironment, journal: Journal) -> int:
     Those whose lane has an operation already wait for the next round. Snapshots go first: a share
     may be held by its snapshots.
     """
-    new = environment.db.run(
-        lambda c: casting.on_idle_lanes(c, environment.host, _found(c, environment)), write=False
-    )
-    if new:
-        journal.record(new)
-    return len(new)
+    return casting.record_due(environment, journal, lambda c: _found(c, environment))
 
 
 def _found(connection: Connection, environment: ShareEnvironment) -> list[tuple[str, NewOperation]]:

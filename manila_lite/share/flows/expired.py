@@ -27,21 +27,19 @@ def delete_expired(environment: ShareEnvironment, journal: Journal) -> int:
     """
     host, now = environment.host, environment.clock.now()
 
-    def work(connection: Connection) -> list[NewOperation]:
-        due = [
+    def find(connection: Connection) -> list[tuple[str, NewOperation]]:
+        return [
             (
                 casting.lane_of(row["share_id"]),
                 casting.internal(DELETE_SHARE, share_instance_id=row["id"]),
             )
             for row in expiry.expired_shares(connection, host, now)
         ]
-        return casting.on_idle_lanes(connection, host, due)
 
-    new = environment.db.run(work, write=False)
-    if new:
-        LOG.info("%d shares stayed in the recycle bin until their time was over", len(new))
-        journal.record(new)
-    return len(new)
+    count = casting.record_due(environment, journal, find)
+    if count:
+        LOG.info("%d shares stayed in the recycle bin until their time was over", count)
+    return count
 
 
 @flow(
