@@ -117,6 +117,11 @@ class Service:
         what = f"the end of {request_id}"
         return poll(lambda: self.rows.finished(request_id=request_id), what, timeout)
 
+    def do(self, sender, method, resource, **changes):
+        """Cast, and wait for an end that must be a good one."""
+        operation = self.ended(sender.cast(method, resource, **changes))
+        assert operation["state"] == "succeeded", operation["error"]
+
     def called(self, method, identity, phase="begin"):
         return len(self.calls.entries(method=method, id=identity, phase=phase))
 
